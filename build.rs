@@ -1,0 +1,77 @@
+//! One row per operating system; everything that depends on the system follows from it.
+//!
+//! The rows become words: `cfg(selector = "epoll")`, `cfg(doorbell = "eventfd")`,
+//! `cfg(capability = "flags_at_open")`. The rest of the crate asks for words and never
+//! for a system. A new system is one row here; see `docs/porting.md`.
+
+use std::env;
+
+/// What we need to know of an operating system.
+struct System {
+    /// As in `target_os`.
+    name: &'static str,
+    /// The best readiness interface; poll(2) comes with every Unix besides.
+    selector: &'static str,
+    /// What interrupts a sleeping poller.
+    doorbell: &'static str,
+    /// What the system can do beyond the common ground.
+    capabilities: &'static [&'static str],
+}
+
+/// `SOCK_NONBLOCK`, `SOCK_CLOEXEC`, `accept4` and `pipe2`.
+const FLAGS_AT_OPEN: &str = "flags_at_open";
+/// Waits on epoll that count nanoseconds; asked for at run time, since kernels before 5.11 lack it.
+/// Not on Android, where a filter ends processes that ask for an unknown system call.
+const EPOLL_PWAIT2: &str = "epoll_pwait2";
+/// poll(2) with a timeout in nanoseconds.
+const PPOLL: &str = "ppoll";
+/// Unix socket addresses outside the file system.
+const ABSTRACT_UNIX: &str = "abstract_unix";
+/// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half.
+const RDHUP: &str = "rdhup";
+/// `Interest::AIO`, `Interest::LIO` and `Interest::PRIORITY`.
+const AIO: &str = "interest_aio";
+const LIO: &str = "interest_lio";
+const PRIORITY: &str = "interest_priority";
+
+#[rustfmt::skip]
+const SYSTEMS: &[System] = &[
+    System { name: "linux",     selector: "epoll", doorbell: "eventfd", capabilities: &[FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "android",   selector: "epoll", doorbell: "eventfd", capabilities: &[FLAGS_AT_OPEN, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    // poll(2) until their own interface has a backend.
+    System { name: "dragonfly", selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN, PPOLL, AIO] },
+    System { name: "freebsd",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
+    System { name: "illumos",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN] },
+    System { name: "ios",       selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
+    System { name: "macos",     selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
+    System { name: "netbsd",    selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN] },
+    System { name: "openbsd",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN, PPOLL] },
+    System { name: "solaris",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN] },
+    System { name: "tvos",      selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
+    System { name: "visionos",  selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
+    System { name: "watchos",   selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
+];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let os = env::var("CARGO_CFG_TARGET_OS").expect("cargo tells build scripts the target");
+
+    let Some(system) = SYSTEMS.iter().find(|system| system.name == os) else {
+        // The surface without a backend builds anywhere; what opens descriptors does not.
+        let asked = |feature| env::var_os(feature).is_some();
+        if asked("CARGO_FEATURE_OS_POLL") || asked("CARGO_FEATURE_NET") {
+            eprintln!("error: wakeful has no row for the operating system `{os}` in build.rs.");
+            eprintln!("       docs/porting.md tells how to add one; without the features");
+            eprintln!("       `os-poll` and `net` the crate builds as a shell.");
+            std::process::exit(1);
+        }
+        println!("cargo:rustc-cfg=selector=\"none\"");
+        return;
+    };
+
+    println!("cargo:rustc-cfg=selector=\"{}\"", system.selector);
+    println!("cargo:rustc-cfg=doorbell=\"{}\"", system.doorbell);
+    for capability in system.capabilities {
+        println!("cargo:rustc-cfg=capability=\"{capability}\"");
+    }
+}

@@ -1,0 +1,154 @@
+//! The names of the ways to ask an operating system for readiness.
+
+use std::fmt;
+#[cfg(feature = "os-poll")]
+use std::io;
+use std::str::FromStr;
+
+/// A way to ask the operating system which sources are ready.
+///
+/// Chosen when a [`Poll`] is built; [`Backend::Auto`] takes the best of the system, or what the
+/// environment variable `WAKEFUL_BACKEND` names. Every backend keeps the same promises, so the second best is there for
+/// tests, and for sandboxes that forbid the best.
+///
+/// The names of [`Display`](fmt::Display) and [`FromStr`] are the variants' in lower case: `auto`, `epoll`, `poll`.
+///
+/// [`Poll`]: crate::Poll
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use wakeful::{Backend, Poll};
+///
+/// for &backend in Backend::available() {
+///     let poll = Poll::builder().backend(backend).build()?;
+///     assert_eq!(poll.backend(), backend);
+/// }
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The best that the system has, unless `WAKEFUL_BACKEND` names another.
+    #[default]
+    Auto,
+    /// [epoll(7)]: Linux and Android. Keeps all state in the kernel; the cost of a wait does not
+    /// grow with the number of sources.
+    ///
+    /// [epoll(7)]: https://man7.org/linux/man-pages/man7/epoll.7.html
+    #[doc(alias = "epoll_wait")]
+    Epoll,
+    /// [poll(2)]: every Unix. Knows only levels, so edges are emulated; the cost of a wait grows
+    /// with the number of sources.
+    ///
+    /// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
+    #[doc(alias = "ppoll")]
+    Poll,
+}
+
+impl Backend {
+    /// What this system has, best first; empty when the feature `os-poll` is off.
+    ///
+    /// ```
+    /// use wakeful::Backend;
+    ///
+    /// assert!(!Backend::available().contains(&Backend::Auto));
+    /// ```
+    #[must_use]
+    pub fn available() -> &'static [Backend] {
+        AVAILABLE
+    }
+
+    /// An error, unless this is `offered`, what a selector is made for.
+    #[cfg(feature = "os-poll")]
+    pub(crate) fn require(self, offered: Backend) -> io::Result<()> {
+        if self == offered {
+            return Ok(());
+        }
+        let available: Vec<_> = AVAILABLE.iter().map(Backend::to_string).collect();
+        let message = format!(
+            "the backend `{self}` does not exist on this system, which has {}",
+            available.join(", ")
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, message))
+    }
+
+    const ALL: &'static [Backend] = &[Backend::Auto, Backend::Epoll, Backend::Poll];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Epoll => "epoll",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+#[cfg(not(feature = "os-poll"))]
+const AVAILABLE: &[Backend] = &[];
+#[cfg(all(feature = "os-poll", selector = "epoll"))]
+const AVAILABLE: &[Backend] = &[Backend::Epoll, Backend::Poll];
+#[cfg(all(feature = "os-poll", selector = "poll"))]
+const AVAILABLE: &[Backend] = &[Backend::Poll];
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// No backend has that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownBackend(String);
+
+impl fmt::Display for UnknownBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no backend is called `{}`; there are", self.0)?;
+        let mut separator = " ";
+        for backend in Backend::ALL {
+            write!(f, "{separator}{backend}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownBackend {}
+
+impl FromStr for Backend {
+    type Err = UnknownBackend;
+
+    fn from_str(name: &str) -> Result<Self, UnknownBackend> {
+        Self::ALL
+            .iter()
+            .find(|backend| backend.name() == name)
+            .copied()
+            .ok_or_else(|| UnknownBackend(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_there_and_back() {
+        for backend in Backend::ALL {
+            assert_eq!(backend.to_string().parse(), Ok(*backend));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = "select".parse::<Backend>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no backend is called `select`; there are auto, epoll, poll"
+        );
+    }
+}

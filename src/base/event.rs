@@ -1,0 +1,135 @@
+//! One thing that happened: a token, and what its source is ready for.
+
+use std::fmt;
+
+use crate::base::readiness::Readiness;
+use crate::base::token::Token;
+
+/// What [`Poll::poll`] reports of one source: its token and what it is ready for.
+///
+/// The flags are hints. An event may be *spurious* (the operation then fails with [`WouldBlock`]),
+/// and one event may stand for several causes. Flags you did not ask for can appear: whoever is
+/// interested in reading is also told that the peer has closed.
+///
+/// # Platforms
+///
+/// Every backend reports reading and writing. The others are as good as the system makes them; none of
+/// them replaces looking at the result of an operation.
+///
+/// | method | epoll(7) | poll(2) |
+/// |---|---|---|
+/// | [`is_readable`] | `EPOLLIN` or `EPOLLPRI` | `POLLIN` or `POLLPRI` |
+/// | [`is_writable`] | `EPOLLOUT` | `POLLOUT` |
+/// | [`is_error`] | `EPOLLERR` | `POLLERR` |
+/// | [`is_read_closed`] | `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP` | `POLLHUP` or `POLLRDHUP` |
+/// | [`is_write_closed`] | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | the same |
+/// | [`is_priority`] | `EPOLLPRI` | `POLLPRI` |
+///
+/// [`Poll::poll`]: crate::Poll::poll
+/// [`WouldBlock`]: std::io::ErrorKind::WouldBlock
+/// [`is_readable`]: Event::is_readable
+/// [`is_writable`]: Event::is_writable
+/// [`is_error`]: Event::is_error
+/// [`is_read_closed`]: Event::is_read_closed
+/// [`is_write_closed`]: Event::is_write_closed
+/// [`is_priority`]: Event::is_priority
+#[derive(Clone)]
+pub struct Event {
+    token: Token,
+    readiness: Readiness,
+}
+
+impl Event {
+    pub(crate) const fn new(token: Token, readiness: Readiness) -> Self {
+        Self { token, readiness }
+    }
+
+    /// The token under which the source was registered.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Reading may make progress: there is data, a connection, or the end of the stream.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.readiness.has(Readiness::READABLE)
+    }
+
+    /// Writing may make progress, or a connection attempt has come to its end.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.readiness.has(Readiness::WRITABLE)
+    }
+
+    /// The source is in an error state; the socket's `take_error` or the next operation tells which.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.readiness.has(Readiness::ERROR)
+    }
+
+    /// No more data will come after what can be read now: the peer closed, or shut down its
+    /// writing half, or our reading half is shut down.
+    ///
+    /// Best effort: a peer may close without this being reported before a read returns `Ok(0)`.
+    #[must_use]
+    pub fn is_read_closed(&self) -> bool {
+        self.readiness.has(Readiness::READ_CLOSED)
+    }
+
+    /// Nothing more can be written: the connection is gone, or our writing half is shut down.
+    ///
+    /// Best effort: a write may fail before this is reported.
+    #[must_use]
+    pub fn is_write_closed(&self) -> bool {
+        self.readiness.has(Readiness::WRITE_CLOSED)
+    }
+
+    /// Urgent data is there. Always `false` where `Interest::PRIORITY` does not exist.
+    #[must_use]
+    pub fn is_priority(&self) -> bool {
+        self.readiness.has(Readiness::PRIORITY)
+    }
+
+    /// An asynchronous operation completed. Always `false` where `Interest::AIO` does not exist.
+    #[must_use]
+    pub fn is_aio(&self) -> bool {
+        self.readiness.has(Readiness::AIO)
+    }
+
+    /// A list of asynchronous operations completed. Always `false` where `Interest::LIO` does not
+    /// exist.
+    #[must_use]
+    pub fn is_lio(&self) -> bool {
+        self.readiness.has(Readiness::LIO)
+    }
+}
+
+/// Shows the token and the flags that are set: `Event { token: Token(7), readiness: READABLE }`.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("token", &self.token)
+            .field("readiness", &self.readiness)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_two_words() {
+        assert!(std::mem::size_of::<Event>() <= 2 * std::mem::size_of::<usize>());
+    }
+
+    #[test]
+    fn debug_shows_what_is_set_and_nothing_else() {
+        let event = Event::new(Token(7), Readiness::READABLE | Readiness::READ_CLOSED);
+        assert_eq!(
+            format!("{event:?}"),
+            "Event { token: Token(7), readiness: READABLE | READ_CLOSED }"
+        );
+    }
+}

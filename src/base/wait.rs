@@ -1,0 +1,213 @@
+//! How long a poller may sleep, and how that is said to interfaces with coarser clocks.
+//!
+//! Two rules: rounding is *upwards*, so nobody is woken early, and what does not fit saturates
+//! instead of wrapping. A wait that was cut short by saturation is continued by the caller,
+//! which holds a [`Limit`]: a deadline, not a duration.
+
+use std::time::{Duration, Instant};
+
+/// How long one call into the kernel may last.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Forever,
+    AtMost(Duration),
+}
+
+impl Wait {
+    pub(crate) const NONE: Self = Self::AtMost(Duration::ZERO);
+
+    /// Whether the call returns at once.
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+
+    /// For interfaces that count milliseconds in an `int` and read `-1` as "forever".
+    pub(crate) fn as_millis(&self) -> i32 {
+        match self {
+            Self::Forever => -1,
+            Self::AtMost(time) => {
+                i32::try_from(time.as_nanos().div_ceil_by(NANOS_PER_MILLI)).unwrap_or(i32::MAX)
+            }
+        }
+    }
+
+    /// For interfaces that count seconds and nanoseconds; `None` is "forever".
+    ///
+    /// Seconds saturate at `most`, the largest value of the system's `time_t`.
+    pub(crate) fn as_seconds_and_nanos(&self, most: u64) -> Option<(u64, u32)> {
+        match self {
+            Self::Forever => None,
+            Self::AtMost(time) if time.as_secs() > most => Some((most, 0)),
+            Self::AtMost(time) => Some((time.as_secs(), time.subsec_nanos())),
+        }
+    }
+
+    /// Whether milliseconds would lengthen the wait.
+    pub(crate) fn needs_nanos(&self) -> bool {
+        match self {
+            Self::Forever => false,
+            Self::AtMost(time) => time.subsec_nanos() % (NANOS_PER_MILLI as u32) != 0,
+        }
+    }
+
+    /// The shorter of this wait and `time`.
+    pub(crate) fn no_longer_than(self, time: Duration) -> Self {
+        match self {
+            Self::AtMost(wait) if wait <= time => self,
+            _ => Self::AtMost(time),
+        }
+    }
+}
+
+const NANOS_PER_MILLI: u128 = 1_000_000;
+
+/// `u128::div_ceil` came with a later compiler than our oldest.
+trait DivCeilBy {
+    fn div_ceil_by(self, divisor: Self) -> Self;
+}
+
+impl DivCeilBy for u128 {
+    fn div_ceil_by(self, divisor: Self) -> Self {
+        self / divisor + u128::from(self % divisor != 0)
+    }
+}
+
+/// Until when a call of `poll` may last, however often it has to look again.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Limit {
+    Never,
+    Now,
+    At(Instant),
+}
+
+impl Limit {
+    /// The limit of a call that starts now. A deadline that no clock can tell never comes.
+    pub(crate) fn from_timeout(timeout: Option<Duration>) -> Self {
+        match timeout {
+            None => Self::Never,
+            Some(Duration::ZERO) => Self::Now,
+            Some(time) => Instant::now().checked_add(time).map_or(Self::Never, Self::At),
+        }
+    }
+
+    /// What is left to wait.
+    pub(crate) fn remaining(&self) -> Wait {
+        match self {
+            Self::Never => Wait::Forever,
+            Self::Now => Wait::NONE,
+            Self::At(deadline) => {
+                Wait::AtMost(deadline.saturating_duration_since(Instant::now()))
+            }
+        }
+    }
+
+    /// Whether the call has to come to its end, events or not.
+    pub(crate) fn has_passed(&self) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Now => true,
+            Self::At(deadline) => Instant::now() >= *deadline,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `i32::MAX` milliseconds, about 24.9 days.
+    const MOST_MILLIS: Duration = Duration::from_millis(i32::MAX as u64);
+
+    fn millis(time: Duration) -> i32 {
+        Wait::AtMost(time).as_millis()
+    }
+
+    #[test]
+    fn forever_is_minus_one() {
+        assert_eq!(Wait::Forever.as_millis(), -1);
+        assert_eq!(Wait::Forever.as_seconds_and_nanos(u64::MAX), None);
+    }
+
+    #[test]
+    fn nothing_stays_nothing_and_anything_is_at_least_one() {
+        assert_eq!(millis(Duration::ZERO), 0);
+        assert_eq!(millis(Duration::from_nanos(1)), 1);
+        assert_eq!(millis(Duration::from_micros(50)), 1);
+        assert_eq!(millis(Duration::from_nanos(1_000_001)), 2);
+    }
+
+    #[test]
+    fn millis_saturate_after_24_9_days() {
+        assert_eq!(millis(MOST_MILLIS), i32::MAX);
+        assert_eq!(millis(MOST_MILLIS - Duration::from_nanos(1)), i32::MAX);
+        assert_eq!(millis(MOST_MILLIS + Duration::from_nanos(1)), i32::MAX);
+        assert_eq!(millis(Duration::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn seconds_saturate_at_what_the_clock_can_hold() {
+        let longest = Wait::AtMost(Duration::MAX);
+        let most = i32::MAX as u64;
+        assert_eq!(longest.as_seconds_and_nanos(most), Some((most, 0)));
+        let fits = Wait::AtMost(Duration::new(most, 999_999_999));
+        assert_eq!(fits.as_seconds_and_nanos(most), Some((most, 999_999_999)));
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_clock_never_comes() {
+        let limit = Limit::from_timeout(Some(Duration::MAX));
+        assert_eq!(limit.remaining(), Wait::Forever);
+        assert!(!limit.has_passed());
+    }
+
+    #[test]
+    fn no_time_has_passed_at_once() {
+        let limit = Limit::from_timeout(Some(Duration::ZERO));
+        assert!(limit.remaining().is_none());
+        assert!(limit.has_passed());
+    }
+
+    #[test]
+    fn the_shorter_wait_wins() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Wait::Forever.no_longer_than(second), Wait::AtMost(second));
+        assert_eq!(Wait::NONE.no_longer_than(second), Wait::NONE);
+    }
+
+    proptest! {
+        #[test]
+        fn millis_never_cut_a_wait_short(time: Duration) {
+            let rounded = Duration::from_millis(millis(time).try_into().unwrap());
+            prop_assert!(rounded >= time.min(MOST_MILLIS));
+        }
+
+        #[test]
+        fn millis_lengthen_a_wait_by_less_than_one(nanos in 0..=MOST_MILLIS.as_nanos() as u64) {
+            let time = Duration::from_nanos(nanos);
+            let rounded = Duration::from_millis(millis(time).try_into().unwrap());
+            prop_assert!(rounded - time < Duration::from_millis(1));
+        }
+
+        #[test]
+        fn millis_never_mean_forever(time: Duration) {
+            prop_assert!(millis(time) >= 0);
+        }
+
+        #[test]
+        fn nanos_are_kept_unless_saturated(time: Duration, most in 0..u64::MAX) {
+            let (seconds, nanos) = Wait::AtMost(time).as_seconds_and_nanos(most).unwrap();
+            prop_assert!(seconds <= most && nanos < 1_000_000_000);
+            if time.as_secs() <= most {
+                prop_assert_eq!(Duration::new(seconds, nanos), time);
+            }
+        }
+
+        #[test]
+        fn nanos_are_needed_just_when_millis_differ(nanos in 0..=MOST_MILLIS.as_nanos() as u64) {
+            let time = Duration::from_nanos(nanos);
+            let rounded = Duration::from_millis(millis(time).try_into().unwrap());
+            prop_assert_eq!(Wait::AtMost(time).needs_nanos(), rounded != time);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+#![doc = include_str!("../docs/lib.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod base;
+mod diagnostics;
+mod reactor;
+mod source;
+mod sys;
+
+pub mod features;
+pub mod guide;
+
+pub use crate::base::backend::{Backend, UnknownBackend};
+pub use crate::base::interest::Interest;
+pub use crate::base::token::Token;
+pub use crate::reactor::events::Events;
+pub use crate::reactor::poll::{Builder, Poll};
+pub use crate::reactor::registry::Registry;
+pub use crate::source::waker::Waker;
+
+/// Events, and what they come from.
+pub mod event {
+    pub use crate::base::event::Event;
+    pub use crate::reactor::events::{Events, Iter};
+    pub use crate::reactor::registry::Source;
+}
+
+/// Sockets: TCP, UDP and Unix domain.
+#[cfg(feature = "net")]
+pub mod net {
+    pub use crate::source::net::tcp_listener::TcpListener;
+    pub use crate::source::net::tcp_stream::TcpStream;
+    pub use crate::source::net::udp::UdpSocket;
+    #[cfg(unix)]
+    pub use crate::source::net::{
+        unix_datagram::UnixDatagram, unix_listener::UnixListener, unix_stream::UnixStream,
+    };
+}
+
+/// What only Unix systems have: raw descriptors as sources, and pipes.
+#[cfg(all(unix, feature = "os-ext"))]
+pub mod unix {
+    pub use crate::source::source_fd::SourceFd;
+
+    /// Unidirectional streams of bytes between processes or threads.
+    pub mod pipe {
+        pub use crate::source::pipe::{new, Receiver, Sender};
+    }
+}

@@ -1,0 +1,144 @@
+//! The batch of events that one call of `poll` fills.
+
+use std::fmt;
+
+use crate::base::event::Event;
+
+/// The events of one call of [`Poll::poll`](crate::Poll::poll).
+///
+/// Made once and used for every call, which empties it first. Its capacity bounds how many events one call reports; what does not
+/// fit is reported by the next call, and takes turns so that nothing starves even at capacity 1.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use std::time::Duration;
+/// use wakeful::{Events, Poll};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(1024);
+///
+/// poll.poll(&mut events, Some(Duration::ZERO))?;
+/// for event in &events {
+///     println!("{event:?}");
+/// }
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
+pub struct Events {
+    list: Vec<Event>,
+    capacity: usize,
+}
+
+impl Events {
+    /// Room for `capacity` events, allocated now: 16 bytes each on 64-bit systems.
+    ///
+    /// A poll needs room for one event at least; with a capacity of 0 it fails with
+    /// [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+    ///
+    /// # Panics
+    ///
+    /// If the events would need more than `isize::MAX` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            list: Vec::with_capacity(capacity),
+            capacity,
+        }
+    }
+
+    /// How many events one call of `poll` reports at most.
+    ///
+    /// ```
+    /// assert_eq!(wakeful::Events::with_capacity(64).capacity(), 64);
+    /// ```
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The events, in the order in which they were found.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            events: self.list.iter(),
+        }
+    }
+
+    /// Drops the events. `poll` does so by itself.
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        debug_assert!(self.list.len() < self.capacity);
+        self.list.push(event);
+    }
+
+    /// For a backend, which appends what it finds.
+    pub(crate) fn list(&mut self) -> &mut Vec<Event> {
+        &mut self.list
+    }
+}
+
+impl<'a> IntoIterator for &'a Events {
+    type Item = &'a Event;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// Shows the events as a list.
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// The events of an [`Events`], see [`Events::iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    events: std::slice::Iter<'a, Event>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Event;
+
+    fn next(&mut self) -> Option<&'a Event> {
+        self.events.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.events.size_hint()
+    }
+
+    fn count(self) -> usize {
+        self.events.count()
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl DoubleEndedIterator for Iter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.events.next_back()
+    }
+}
+
+impl std::iter::FusedIterator for Iter<'_> {}

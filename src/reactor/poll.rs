@@ -1,0 +1,422 @@
+//! The poll itself: waits, and gathers what is ready from the kernel and from user space.
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::backend::Backend;
+use crate::base::wait::{Limit, Wait};
+use crate::diagnostics::log::trace;
+use crate::reactor::events::Events;
+use crate::reactor::ready::{Pending, Ready};
+use crate::reactor::registry::{Registry, Shared};
+use crate::sys::{self, Selector};
+
+/// Waits for registered sources to become ready.
+///
+/// [`Poll::poll`] is the one place where a thread sleeps: it fills an [`Events`] with the tokens
+/// of the sources that are ready. Sources are registered through [`Poll::registry`].
+///
+/// # Readiness is reported once
+///
+/// Sources are *edge-triggered*: an event says that a source has become ready since you last found it
+/// not ready. So after an event, read (or write, or accept) until [`WouldBlock`]; then the next edge
+/// will be reported. An event may also be *spurious*, so be prepared for `WouldBlock` at the first
+/// try. Readiness that nobody is told of never happens.
+///
+/// On streams a read that returns less than it had room for, or a write that took less than
+/// it was given, is as good as `WouldBlock`.
+///
+/// # Threads
+///
+/// One thread polls. Others register through a clone of the registry, or wake it with a
+/// [`Waker`](crate::Waker).
+///
+/// # Platforms
+///
+/// | system | [`Backend`], best first | timeouts |
+/// |---|---|---|
+/// | Linux | epoll, poll | nanoseconds; whole milliseconds on epoll before Linux 5.11 |
+/// | Android | epoll, poll | milliseconds; nanoseconds on poll |
+///
+/// All backends keep the same promises. The backend is chosen when the poll is [built](Poll::builder).
+///
+/// # Examples
+///
+/// A client that connects, and learns from the poll how that went:
+///
+/// ```
+/// # #[cfg(all(feature = "os-poll", feature = "net"))]
+/// # fn main() -> std::io::Result<()> {
+/// use wakeful::net::TcpStream;
+/// use wakeful::{Events, Interest, Poll, Token};
+///
+/// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let address = server.local_addr()?;
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+///
+/// let mut stream = TcpStream::connect(address)?;
+/// poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
+///
+/// 'connecting: loop {
+///     poll.poll(&mut events, None)?;
+///     for event in &events {
+///         if event.token() == Token(0) && event.is_writable() {
+///             match stream.take_error()? {
+///                 Some(err) => return Err(err),
+///                 None if stream.peer_addr().is_ok() => break 'connecting,
+///                 None => {} // spurious: still connecting
+///             }
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+/// # fn main() {}
+/// ```
+///
+/// [`WouldBlock`]: io::ErrorKind::WouldBlock
+pub struct Poll {
+    registry: Registry,
+    buffer: sys::Buffer,
+    pending: Pending,
+    /// Whose turn it is when there is room for one event and two to report.
+    kernel_is_next: bool,
+}
+
+impl Poll {
+    /// A poll with the system's best backend, or the one that the environment variable
+    /// `WAKEFUL_BACKEND` names.
+    ///
+    /// # Errors
+    ///
+    /// - `EMFILE`, `ENFILE`: no descriptors are left; a poll needs two on Linux.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `WAKEFUL_BACKEND` names no backend.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): it names one that this system does not have, or the
+    ///   feature `os-poll` is off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// let poll = wakeful::Poll::new()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[doc(alias = "epoll_create1")]
+    pub fn new() -> io::Result<Poll> {
+        Self::builder().build()
+    }
+
+    /// A poll with a choice of backend.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "os-poll", unix))]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{Backend, Poll};
+    ///
+    /// let poll = Poll::builder().backend(Backend::Poll).build()?;
+    /// assert_eq!(poll.backend(), Backend::Poll);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(all(feature = "os-poll", unix)))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The backend in use; never [`Backend::Auto`].
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.shared().selector.backend()
+    }
+
+    /// Where sources are registered.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Waits until a source is ready, or `timeout` has passed.
+    ///
+    /// `events` is emptied first. Afterwards it holds what was found, at least one event unless
+    /// the time is over. With `None` the wait has no end but an event; `Some(Duration::ZERO)`
+    /// only looks.
+    ///
+    /// # Timeouts
+    ///
+    /// A timeout is never cut short. It counts in nanoseconds where the system does (see
+    /// [Platforms](Poll#platforms)) and is rounded up elsewhere; the system adds its timer slack, 50 µs
+    /// by default on Linux. Any duration is allowed: what exceeds the system's range (24.9 days in
+    /// milliseconds) is waited for in pieces, and what exceeds the clock's is for ever.
+    ///
+    /// # Errors
+    ///
+    /// - [`Interrupted`](io::ErrorKind::Interrupted): a signal was handled by this thread while it
+    ///   waited. No event is lost; call again.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `events` has a capacity of 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::{Duration, Instant};
+    /// use wakeful::{Events, Poll};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    ///
+    /// let start = Instant::now();
+    /// poll.poll(&mut events, Some(Duration::from_micros(50)))?;
+    /// assert!(events.is_empty() && start.elapsed() >= Duration::from_micros(50));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[doc(alias = "epoll_wait")]
+    #[doc(alias = "epoll_pwait2")]
+    #[doc(alias = "ppoll")]
+    pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll_to(events, Limit::from_timeout(timeout))
+    }
+
+    /// Waits until a source is ready, or `deadline` has come; one that has passed only looks.
+    ///
+    /// For loops that work towards a moment: interrupted calls and spurious events do not add up.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`poll`](Poll::poll).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::ErrorKind;
+    /// use std::time::{Duration, Instant};
+    /// use wakeful::{Events, Poll};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    ///
+    /// let deadline = Instant::now() + Duration::from_millis(2);
+    /// while Instant::now() < deadline {
+    ///     match poll.poll_until(&mut events, deadline) {
+    ///         Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+    ///         outcome => outcome?,
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    pub fn poll_until(&mut self, events: &mut Events, deadline: Instant) -> io::Result<()> {
+        self.poll_to(events, Limit::At(deadline))
+    }
+
+    fn poll_to(&mut self, events: &mut Events, limit: Limit) -> io::Result<()> {
+        events.clear();
+        if events.capacity() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "events with a capacity of 0 can hold none",
+            ));
+        }
+        let left_some = !self.pending.is_empty();
+        let outcome = self.gather(events, limit);
+        if left_some || !self.pending.is_empty() {
+            self.ready().leave_behind(!self.pending.is_empty())?;
+        }
+        trace!("polled {} events", events.len());
+        outcome
+    }
+
+    /// Looks, and waits, until there is an event or the limit has passed.
+    fn gather(&mut self, events: &mut Events, limit: Limit) -> io::Result<()> {
+        let Self {
+            registry,
+            buffer,
+            pending,
+            kernel_is_next,
+        } = self;
+        let Shared { selector, ready } = &**registry.shared();
+        loop {
+            ready.take(pending);
+            let (room, wait) = if pending.is_empty() {
+                (events.capacity(), limit.remaining())
+            } else {
+                let room = kernel_room(events.capacity(), pending.len(), kernel_is_next);
+                (room, Wait::NONE)
+            };
+            // Nothing may sleep before it has said so; whoever notifies after that rings.
+            if !wait.is_none() && !ready.go_to_sleep() {
+                continue;
+            }
+            if room > 0 {
+                let outcome = selector.select(buffer, events.list(), room, wait);
+                // Awake again, and whatever the outcome, what was notified is kept.
+                ready.take(pending);
+                outcome?;
+            }
+            deliver(pending, events);
+            // Nothing: the doorbell rang for what an earlier round has taken already, or the
+            // backend had to look after itself.
+            if !events.is_empty() || limit.has_passed() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.registry.shared()
+    }
+
+    fn ready(&self) -> &Ready {
+        &self.shared().ready
+    }
+}
+
+/// How many events the kernel may report while user-space sources are ready too: at least half,
+/// and every second one if there is room for one only.
+fn kernel_room(capacity: usize, pending: usize, kernel_is_next: &mut bool) -> usize {
+    if capacity > 1 {
+        return capacity - pending.min(capacity / 2);
+    }
+    *kernel_is_next = !*kernel_is_next;
+    usize::from(*kernel_is_next)
+}
+
+/// Reports user-space sources as far as there is room.
+fn deliver(pending: &mut Pending, events: &mut Events) {
+    let room = events.capacity() - events.len();
+    let number = pending.len().min(room);
+    for entry in pending.drain(..number) {
+        events.push(entry.deliver());
+    }
+}
+
+impl fmt::Debug for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poll")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Poll`] with a choice of backend, see [`Poll::builder`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    backend: Backend,
+}
+
+/// Names the backend that [`Backend::Auto`] takes.
+const BACKEND_VARIABLE: &str = "WAKEFUL_BACKEND";
+
+impl Builder {
+    /// Asks for one backend. [`Backend::Auto`], the default, lets the environment variable
+    /// `WAKEFUL_BACKEND` decide, and takes the system's best if that is unset or empty.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Makes the poll.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Poll::new`]; [`Unsupported`](io::ErrorKind::Unsupported) if the system does not have the backend.
+    pub fn build(self) -> io::Result<Poll> {
+        let backend = match self.backend {
+            Backend::Auto => backend_of_environment()?,
+            chosen => chosen,
+        };
+        let (selector, doorbell) = Selector::new(backend)?;
+        let ready = Arc::new(Ready::new(doorbell));
+        Ok(Poll {
+            registry: Registry::new(Arc::new(Shared { selector, ready })),
+            buffer: sys::Buffer::default(),
+            pending: Pending::new(),
+            kernel_is_next: false,
+        })
+    }
+}
+
+/// What `WAKEFUL_BACKEND` names, or the best there is.
+fn backend_of_environment() -> io::Result<Backend> {
+    let best = Backend::available().first().copied();
+    let named = match env::var_os(BACKEND_VARIABLE) {
+        Some(name) if !name.is_empty() => name.to_string_lossy().parse().map_err(|err| {
+            let message = format!("{BACKEND_VARIABLE}: {err}");
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })?,
+        _ => Backend::Auto,
+    };
+    match (named, best) {
+        (Backend::Auto, None) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "wakeful was built without the feature `os-poll`",
+        )),
+        (Backend::Auto, Some(best)) => Ok(best),
+        (named, _) => Ok(named),
+    }
+}
+
+#[cfg(unix)]
+mod fd {
+    //! The descriptor of a poll, to be watched by another one.
+
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+    use super::Poll;
+    use crate::reactor::registry::Registry;
+
+    /// The descriptor becomes readable when a poll would report something.
+    ///
+    /// # Platforms
+    ///
+    /// epoll: for everything that is registered. poll(2) has no descriptor of its own: there it becomes
+    /// readable for wakers only.
+    impl AsFd for Registry {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            // From now on somebody may sleep without us. A ring can only fail where the
+            // descriptor is readable already.
+            let _ = self.shared().ready.watch();
+            self.shared().selector.as_fd()
+        }
+    }
+
+    /// See [`AsFd`](#impl-AsFd-for-Registry).
+    impl AsRawFd for Registry {
+        fn as_raw_fd(&self) -> RawFd {
+            self.as_fd().as_raw_fd()
+        }
+    }
+
+    /// See [`Registry`](Registry#impl-AsFd-for-Registry).
+    impl AsFd for Poll {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.registry().as_fd()
+        }
+    }
+
+    /// See [`Registry`](Registry#impl-AsFd-for-Registry).
+    impl AsRawFd for Poll {
+        fn as_raw_fd(&self) -> RawFd {
+            self.registry().as_raw_fd()
+        }
+    }
+}

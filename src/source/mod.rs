@@ -1,0 +1,11 @@
+//! What you register: each file is a kind of source.
+
+#[cfg(any(feature = "net", feature = "os-ext"))]
+pub(crate) mod forward;
+#[cfg(feature = "net")]
+pub(crate) mod net;
+#[cfg(all(unix, feature = "os-ext"))]
+pub(crate) mod pipe;
+#[cfg(all(unix, feature = "os-ext"))]
+pub(crate) mod source_fd;
+pub(crate) mod waker;

@@ -1,0 +1,58 @@
+//! Sockets: each type wraps its namesake of `std`, opens it non-blocking, and can be registered.
+//!
+//! What `std` can do with an open socket is left to `std`. Here are the ways to open one, the
+//! reads and writes (an emulating backend learns from them what blocked), and the conversions.
+
+pub(crate) mod tcp_listener;
+pub(crate) mod tcp_stream;
+pub(crate) mod udp;
+#[cfg(unix)]
+pub(crate) mod unix_datagram;
+#[cfg(unix)]
+pub(crate) mod unix_listener;
+#[cfg(unix)]
+pub(crate) mod unix_stream;
+
+use socket2::SockRef;
+
+use crate::sys::unix::os::socket;
+
+/// Stops a debug build at a mistake that hangs a release build: a socket that blocks.
+#[track_caller]
+fn expect_nonblocking<'a>(socket: impl Into<SockRef<'a>>) {
+    debug_assert!(
+        socket::is_nonblocking(socket.into()),
+        "`from_std` was given a socket that blocks: call `set_nonblocking(true)` on it first, or \
+         convert it with `try_from`, which does"
+    );
+}
+
+/// `std_conversions!(Source, Object)`: how a socket comes from `std` and goes back.
+///
+/// Needs `Source { inner: IoSource<Object> }` and a function `Source::wrap(Object)`.
+macro_rules! std_conversions {
+    ($source:ty, $object:ty) => {
+        impl ::std::convert::TryFrom<$object> for $source {
+            type Error = ::std::io::Error;
+
+            /// Makes the socket non-blocking, and wraps it.
+            ///
+            /// # Errors
+            ///
+            /// Those of the system call that sets the flag, `EBADF` for example.
+            fn try_from(socket: $object) -> ::std::io::Result<Self> {
+                socket.set_nonblocking(true)?;
+                ::std::result::Result::Ok(Self::wrap(socket))
+            }
+        }
+
+        impl ::std::convert::From<$source> for $object {
+            /// The socket stays non-blocking.
+            fn from(source: $source) -> Self {
+                source.inner.into_inner()
+            }
+        }
+    };
+}
+
+use std_conversions;

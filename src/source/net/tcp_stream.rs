@@ -1,0 +1,382 @@
+//! TCP connections.
+
+use std::io;
+use std::net::{self, Shutdown, SocketAddr};
+
+use socket2::{Domain, Protocol, Type};
+
+use crate::reactor::io_source::IoSource;
+use crate::source::forward::{forward_read, forward_source, forward_write};
+use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::sys::unix::os::conversions::fd_conversions;
+use crate::sys::unix::os::socket;
+
+/// A TCP connection, or an attempt to make one.
+///
+/// Reads and writes go through [`Read`](io::Read) and [`Write`](io::Write), on the stream or on a
+/// shared reference to it. They never wait; [`WouldBlock`](io::ErrorKind::WouldBlock) means
+/// that an event will tell when to try again.
+///
+/// Conversions: [`from_std`](TcpStream::from_std) for a stream that is non-blocking already,
+/// `TryFrom<std::net::TcpStream>` for any, `Into<std::net::TcpStream>` for the way back, which
+/// leaves it non-blocking.
+///
+/// # Examples
+///
+/// A connection is there when the stream is writable, has no error, and has a peer:
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use std::io::Write;
+/// use wakeful::net::TcpStream;
+/// use wakeful::{Events, Interest, Poll, Token};
+///
+/// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let mut stream = TcpStream::connect(server.local_addr()?)?;
+/// poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
+///
+/// loop {
+///     poll.poll(&mut events, None)?;
+///     if let Some(err) = stream.take_error()? {
+///         return Err(err); // refused, unreachable, ...
+///     }
+///     match stream.peer_addr() {
+///         Ok(_) => break,
+///         // A spurious event: still connecting.
+///         Err(err) if err.kind() == std::io::ErrorKind::NotConnected => continue,
+///         Err(err) => return Err(err),
+///     }
+/// }
+/// stream.write_all(b"hello")?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
+pub struct TcpStream {
+    inner: IoSource<net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Starts to connect to `addr`, and returns at once.
+    ///
+    /// The stream is writable when the attempt has come to an end, good or bad:
+    ///
+    /// 1. register with [`Interest::WRITABLE`](crate::Interest::WRITABLE);
+    /// 2. at its event ask [`take_error`](TcpStream::take_error): an error is the reason of the
+    ///    failure ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused), for example);
+    /// 3. ask [`peer_addr`](TcpStream::peer_addr): an address means connected, and
+    ///    [`NotConnected`](io::ErrorKind::NotConnected) that the event was spurious; go on
+    ///    waiting.
+    ///
+    /// # Errors
+    ///
+    /// What the system knows before it has asked the network:
+    ///
+    /// - `ENETUNREACH`: there is no route.
+    /// - [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable): no local port is free, or the
+    ///   address is none that one can connect to.
+    /// - `EMFILE`, `ENFILE`: too many open files, in the process or in the system.
+    /// - `EAFNOSUPPORT`: the system has no IPv6.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// assert!(stream.local_addr()?.ip().is_loopback());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "EINPROGRESS")]
+    pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+        let domain = Domain::for_address(addr);
+        let stream = socket::open(domain, Type::STREAM, Some(Protocol::TCP))?;
+        socket::connect(&stream, &addr.into())?;
+        Ok(Self::wrap(stream.into()))
+    }
+
+    /// Wraps a stream that is non-blocking already.
+    ///
+    /// Nothing is set: a stream that blocks would stop the whole loop at the first read.
+    /// `TcpStream::try_from` makes it non-blocking first. The stream may be connected or
+    /// connecting.
+    ///
+    /// # Panics
+    ///
+    /// With debug assertions, if the stream blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let addr = server.local_addr()?;
+    /// let stream = std::net::TcpStream::connect(addr)?;
+    /// stream.set_nonblocking(true)?;
+    /// let stream = TcpStream::from_std(stream);
+    ///
+    /// // The same in one step.
+    /// let stream = TcpStream::try_from(std::net::TcpStream::connect(addr)?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn from_std(stream: net::TcpStream) -> TcpStream {
+        expect_nonblocking(&stream);
+        Self::wrap(stream)
+    }
+
+    pub(super) fn wrap(stream: net::TcpStream) -> Self {
+        let inner = IoSource::new(stream);
+        Self { inner }
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    ///
+    /// - [`NotConnected`](io::ErrorKind::NotConnected): not connected yet, or no more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::try_from(std::net::TcpStream::connect(server.local_addr()?)?)?;
+    /// assert_eq!(stream.peer_addr()?, server.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "getpeername")]
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.peer_addr()
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    ///
+    /// Those of [getsockname(2)](https://man7.org/linux/man-pages/man2/getsockname.2.html).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = wakeful::net::TcpStream::connect(server.local_addr()?)?;
+    /// assert_ne!(stream.local_addr()?.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "getsockname")]
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// Shuts down reading, writing, or both.
+    ///
+    /// After `Shutdown::Write` the peer reads what was sent, and then the end of the stream;
+    /// this side can still read.
+    ///
+    /// # Errors
+    ///
+    /// - [`NotConnected`](io::ErrorKind::NotConnected): there is no connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::Read;
+    /// use std::net::Shutdown;
+    /// use wakeful::net::TcpStream;
+    ///
+    /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::try_from(std::net::TcpStream::connect(server.local_addr()?)?)?;
+    /// stream.shutdown(Shutdown::Write)?;
+    ///
+    /// let (mut peer, _) = server.accept()?;
+    /// assert_eq!(peer.read(&mut [0; 8])?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.inner.shutdown(how)
+    }
+
+    /// Sends small pieces at once (`true`), or waits a moment to send them together (`false`,
+    /// Nagle's algorithm, the default).
+    ///
+    /// # Errors
+    ///
+    /// Those of [setsockopt(2)](https://man7.org/linux/man-pages/man2/setsockopt.2.html).
+    ///
+    /// # Platforms
+    ///
+    /// Set it when the stream is connected: Windows refuses it before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// let stream = wakeful::net::TcpStream::try_from(stream)?;
+    /// stream.set_nodelay(true)?;
+    /// assert!(stream.nodelay()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "TCP_NODELAY")]
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.inner.set_nodelay(nodelay)
+    }
+
+    /// Whether small pieces are sent at once; see [`set_nodelay`](TcpStream::set_nodelay).
+    ///
+    /// # Errors
+    ///
+    /// Those of [getsockopt(2)](https://man7.org/linux/man-pages/man2/getsockopt.2.html).
+    #[doc(alias = "TCP_NODELAY")]
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.inner.nodelay()
+    }
+
+    /// Sets how many routers a packet may pass: the field `TTL` of IPv4.
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): not in 1 to 255.
+    ///
+    /// # Platforms
+    ///
+    /// Set it when the stream is connected: Windows refuses it before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// let stream = wakeful::net::TcpStream::try_from(stream)?;
+    /// stream.set_ttl(7)?;
+    /// assert_eq!(stream.ttl()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "IP_TTL")]
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.inner.set_ttl(ttl)
+    }
+
+    /// How many routers a packet may pass; see [`set_ttl`](TcpStream::set_ttl).
+    ///
+    /// # Errors
+    ///
+    /// Those of [getsockopt(2)](https://man7.org/linux/man-pages/man2/getsockopt.2.html).
+    #[doc(alias = "IP_TTL")]
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.inner.ttl()
+    }
+
+    /// Takes the error that is pending on the socket, if there is one.
+    ///
+    /// This is how the failure of an attempt to [connect](TcpStream::connect) is told.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot be asked; the pending error is the `Ok` value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = wakeful::net::TcpStream::connect(server.local_addr()?)?;
+    /// assert!(stream.take_error()?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "SO_ERROR")]
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.inner.take_error()
+    }
+
+    /// Reads without taking: the next read finds the same bytes again.
+    ///
+    /// # Errors
+    ///
+    /// Those of a read; [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing has arrived.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::ErrorKind;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// let stream = wakeful::net::TcpStream::try_from(stream)?;
+    /// assert_eq!(stream.peek(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "MSG_PEEK")]
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.inner.read_with(|stream| stream.peek(buf))
+    }
+
+    /// Runs an operation on the socket that this type does not have, [readv(2)] or [sendmsg(2)]
+    /// on its raw descriptor for example.
+    ///
+    /// If `f` returns [`WouldBlock`](io::ErrorKind::WouldBlock), events for the socket go on as
+    /// after any other operation that would block. So `f` must do its I/O on this socket, without
+    /// blocking, and return that error only when the socket did.
+    ///
+    /// [readv(2)]: https://man7.org/linux/man-pages/man2/readv.2.html
+    /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
+    ///
+    /// # Errors
+    ///
+    /// Those of `f`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::ErrorKind;
+    /// use std::mem::MaybeUninit;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let stream = std::net::TcpStream::connect(server.local_addr()?)?;
+    /// let stream = wakeful::net::TcpStream::try_from(stream)?;
+    /// let mut buf = [MaybeUninit::uninit(); 8];
+    /// let outcome = stream.try_io(|| socket2::SockRef::from(&stream).recv(&mut buf));
+    /// assert_eq!(outcome.unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        self.inner.try_io(f)
+    }
+}
+
+forward_source!(TcpStream);
+forward_read!(TcpStream);
+forward_write!(TcpStream);
+std_conversions!(TcpStream, net::TcpStream);
+fd_conversions!(TcpStream, net::TcpStream);

@@ -1,0 +1,83 @@
+//! The door to the operating system: picks its backends, and says what each of them provides.
+
+#[cfg(feature = "os-poll")]
+mod levels;
+#[cfg(feature = "os-poll")]
+mod rearm;
+
+#[cfg(not(feature = "os-poll"))]
+mod shell;
+#[cfg(unix)]
+pub(crate) mod unix;
+
+#[cfg(not(feature = "os-poll"))]
+pub(crate) use self::shell::{Buffer, Doorbell, Registration, Selector};
+#[cfg(all(feature = "os-poll", selector = "epoll"))]
+pub(crate) use self::unix::choice::{Buffer, Registration, Selector};
+#[cfg(all(unix, feature = "os-poll"))]
+pub(crate) use self::unix::doorbell::Doorbell;
+#[cfg(all(feature = "os-poll", selector = "poll"))]
+pub(crate) use self::unix::poll::{Buffer, Registration, Selector};
+
+#[cfg(not(unix))]
+pub(crate) type Raw = i32;
+#[cfg(all(unix, any(feature = "net", feature = "os-ext")))]
+pub(crate) use self::unix::{raw, AsRaw};
+#[cfg(unix)]
+pub(crate) use std::os::fd::RawFd as Raw;
+
+/// What an operation that would block was waiting for.
+#[cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code))]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    Read,
+    Write,
+    /// One of both; the operation was not ours, and only its outcome is known.
+    Either,
+}
+
+/// What every backend provides. A missing or different item fails the build here.
+const _: () = {
+    use std::io;
+
+    use crate::base::backend::Backend;
+    use crate::base::event::Event;
+    use crate::base::interest::Interest;
+    use crate::base::token::Token;
+    use crate::base::wait::Wait;
+
+    fn is_send_and_sync<T: Send + Sync>() {}
+    fn is_default<T: Default>() {}
+
+    fn contract() {
+        is_send_and_sync::<Selector>();
+        is_send_and_sync::<Doorbell>();
+        is_send_and_sync::<Registration>();
+        is_send_and_sync::<Buffer>();
+        is_default::<Buffer>();
+
+        // One instance, and what interrupts it from any thread.
+        let _: fn(Backend) -> io::Result<(Selector, Doorbell)> = Selector::new;
+        let _: fn(&Selector) -> Backend = Selector::backend;
+        let _: fn(&Doorbell) -> io::Result<()> = Doorbell::ring;
+
+        // One wait: appends up to so many events. May return early without any, when the doorbell
+        // rang or the backend's own affairs ask for another round; the caller keeps the deadline.
+        let _: fn(&Selector, &mut Buffer, &mut Vec<Event>, usize, Wait) -> io::Result<()> =
+            Selector::select;
+
+        // Sources whose I/O passes through us; a registration ends when it is dropped.
+        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<Registration> =
+            Selector::register;
+        let _: fn(&Selector, Raw, &Registration, Token, Interest) -> io::Result<()> =
+            Selector::reregister;
+        let _: fn(&Selector, Raw, &Registration) -> io::Result<()> = Selector::deregister;
+        let _: fn(&Registration, Blocked) = Registration::blocked;
+
+        // Sources whose I/O we do not see.
+        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<()> = Selector::register_unseen;
+        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<()> = Selector::reregister_unseen;
+        let _: fn(&Selector, Raw) -> io::Result<()> = Selector::deregister_unseen;
+    }
+    let _ = contract;
+};

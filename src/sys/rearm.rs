@@ -1,0 +1,510 @@
+//! Edge behaviour for backends that know only levels, written once.
+//!
+//! A level-triggered system reports what is ready every time it is asked. To report it once, the
+//! backend stops asking for what it has reported, and asks again when the source has been found
+//! not ready. [`Arm`] is that decision for one registration; it makes no system call, so it is
+//! tested here with plain values.
+//!
+//! # Sources whose I/O passes through us
+//!
+//! An operation that blocks tells us, and its direction is *armed* again: that one only, so a read
+//! that blocks never brings a writable event.
+//!
+//! # When it is not clear whether a source was drained
+//!
+//! Two cases: the I/O of an *unseen* source ([`SourceFd`], and everything built on it) does not pass
+//! through us at all; and an operation of `try_io` blocked, but did it read or write? Then a direction is *in doubt*,
+//! and the system is asked about it when the poller next waits:
+//!
+//! - Not ready: it was drained, so it is armed, with no delay and nothing lost.
+//! - Still ready: it was not drained, or became ready again in between. It is left alone for a while and
+//!   then, if still ready, reported once more. For unseen sources the while begins with
+//!   1 ms and doubles up to 128 ms, until the source is found drained or is registered anew.
+//!
+//! So events may be spurious, never missing, and never come in a spin.
+//!
+//! # Errors and hang-ups
+//!
+//! They are reported unasked for as long as they last. Each is reported once; while it lasts the
+//! system is asked about the rest of the source at the same growing distance.
+//!
+//! [`SourceFd`]: crate::guide
+
+use std::time::{Duration, Instant};
+
+use crate::sys::levels::Levels;
+use crate::sys::Blocked;
+
+/// What to ask the system about one registration, and what to make of the answer.
+#[derive(Debug)]
+pub(crate) struct Arm {
+    read: Side,
+    write: Side,
+    priority: Side,
+    /// Hang-ups and errors that were reported and, as far as we know, last.
+    latched: Levels,
+    /// While something is latched: not before this, the next distance after it.
+    lull: Option<Instant>,
+    distance: Backoff,
+    /// Whether the source's I/O passes through us.
+    seen: bool,
+}
+
+impl Arm {
+    /// Everything that is asked for is armed: what is ready will be reported.
+    pub(crate) fn new(asked_for: Levels, seen: bool) -> Self {
+        let side = |level| Side {
+            level,
+            state: if asked_for.has(level) {
+                State::Armed
+            } else {
+                State::Unwatched
+            },
+        };
+        Self {
+            read: side(Levels::INPUT),
+            write: side(Levels::OUTPUT),
+            priority: side(Levels::PRIORITY),
+            latched: Levels::NONE,
+            lull: None,
+            distance: Backoff::SHORTEST,
+            seen,
+        }
+    }
+
+    /// What to ask the system for now; `None` when it must not be asked at all, because it would
+    /// answer at once with what is known.
+    pub(crate) fn ask(&self, now: Instant) -> Option<Levels> {
+        let sides = self.sides();
+        let mut asked = Levels::NONE;
+        for side in sides {
+            asked |= side.level.when(side.is_asked(now));
+        }
+        if !self.latched.has(Levels::ALWAYS) {
+            let hears_of_closing = self.read.is_watched() && !self.latched.has(Levels::READ_HANGUP);
+            return Some(asked | Levels::READ_HANGUP.when(hears_of_closing) | Levels::ALWAYS);
+        }
+        let is_due = self.lull.map_or(true, |lull| lull <= now);
+        (is_due && !asked.is_none()).then_some(asked | Levels::ALWAYS)
+    }
+
+    /// When to ask about more than now, if time alone brings that about.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        let of_sides = self.sides().into_iter().filter_map(Side::quiet_until).min();
+        if !self.latched.has(Levels::ALWAYS) {
+            return of_sides;
+        }
+        if self.sides().iter().all(|side| side.is_at_rest()) {
+            return None;
+        }
+        // Nothing is asked before the lull is over.
+        self.lull.max(of_sides)
+    }
+
+    /// Whether the system's silence would tell something, or time will.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let in_doubt = |side: &Side| matches!(side.state, State::InDoubt { .. });
+        self.latched.has(Levels::ALWAYS) || self.sides().into_iter().any(in_doubt)
+    }
+
+    /// Takes the system's answer to what was `asked`; returns what to report, if anything.
+    pub(crate) fn observe(&mut self, asked: Levels, levels: Levels, now: Instant) -> Levels {
+        self.unlatch(levels);
+        // An operation that blocked found one direction not ready. If none of those in doubt is so
+        // any more, one has become ready since, and any may be the one.
+        let blocked_and_ready_again = self.seen
+            && self
+                .sides()
+                .into_iter()
+                .all(|side| !side.is_looked_at() || levels.has(side.level));
+        let mut report = Levels::NONE;
+        for side in [&mut self.read, &mut self.write, &mut self.priority] {
+            if !asked.has(side.level) {
+                continue;
+            }
+            let is_ready = levels.has(side.level);
+            if side.observe(is_ready, self.seen, blocked_and_ready_again, now) {
+                report |= side.level;
+            }
+        }
+        let closing = levels & (Levels::ALWAYS | Levels::READ_HANGUP) & !self.latched;
+        if !closing.is_none() {
+            self.latched |= closing;
+            report |= closing;
+            // The end of the stream can be read, also where reading was reported before.
+            report |= Levels::INPUT
+                .when(closing.has(Levels::READ_HANGUP) && self.read.is_watched())
+                | (levels & Levels::INPUT).when(self.read.is_watched());
+        }
+        if self.latched.has(Levels::ALWAYS) {
+            self.lull = Some(now + self.distance.next());
+        }
+        report
+    }
+
+    /// An operation would have blocked: its direction was found not ready.
+    pub(crate) fn blocked(&mut self, blocked: Blocked) {
+        match blocked {
+            Blocked::Read => {
+                self.read.arm();
+                self.priority.arm();
+            }
+            Blocked::Write => self.write.arm(),
+            Blocked::Either if !self.write.is_watched() => self.blocked(Blocked::Read),
+            Blocked::Either if !self.read.is_watched() => self.blocked(Blocked::Write),
+            Blocked::Either => {
+                self.read.doubt();
+                self.write.doubt();
+                self.priority.doubt();
+            }
+        }
+    }
+
+    /// Forgets errors and hang-ups that are over.
+    fn unlatch(&mut self, levels: Levels) {
+        let over = self.latched & !levels & Levels::ALWAYS;
+        if over.is_none() {
+            return;
+        }
+        self.latched = self.latched & !over;
+        self.lull = None;
+        self.distance = Backoff::SHORTEST;
+        // A socket that is connected stops being hung up: it starts anew.
+        if over.has(Levels::HANGUP) {
+            self.read.arm();
+            self.write.arm();
+            self.priority.arm();
+        }
+    }
+
+    fn sides(&self) -> [&Side; 3] {
+        [&self.read, &self.write, &self.priority]
+    }
+}
+
+/// One direction of a source.
+#[derive(Debug)]
+struct Side {
+    level: Levels,
+    state: State,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody asked for it.
+    Unwatched,
+    /// Not reported since it was last known not to be ready.
+    Armed,
+    /// Reported, and known not to have been drained since.
+    Reported,
+    /// Reported; whether it was drained has to be looked at.
+    InDoubt {
+        /// Looked at, and found ready: left alone until then.
+        quiet_until: Option<Instant>,
+        distance: Backoff,
+    },
+}
+
+impl State {
+    const LOOK: Self = Self::InDoubt {
+        quiet_until: None,
+        distance: Backoff::SHORTEST,
+    };
+}
+
+impl Side {
+    fn is_watched(&self) -> bool {
+        self.state != State::Unwatched
+    }
+
+    fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Unwatched | State::Reported)
+    }
+
+    fn is_asked(&self, now: Instant) -> bool {
+        match self.state {
+            State::Unwatched | State::Reported => false,
+            State::Armed => true,
+            State::InDoubt { quiet_until, .. } => quiet_until.map_or(true, |quiet| quiet <= now),
+        }
+    }
+
+    /// Whether the next answer is the first since the doubt arose.
+    fn is_looked_at(&self) -> bool {
+        matches!(
+            self.state,
+            State::InDoubt {
+                quiet_until: None,
+                ..
+            }
+        )
+    }
+
+    fn quiet_until(&self) -> Option<Instant> {
+        match self.state {
+            State::InDoubt { quiet_until, .. } => quiet_until,
+            _ => None,
+        }
+    }
+
+    fn arm(&mut self) {
+        if self.is_watched() {
+            self.state = State::Armed;
+        }
+    }
+
+    fn doubt(&mut self) {
+        if self.state == State::Reported {
+            self.state = State::LOOK;
+        }
+    }
+
+    /// Takes the answer to a question that was asked; returns whether to report.
+    fn observe(&mut self, is_ready: bool, seen: bool, at_once: bool, now: Instant) -> bool {
+        match self.state {
+            State::Unwatched | State::Reported => false,
+            State::Armed if is_ready => {
+                self.state = if seen { State::Reported } else { State::LOOK };
+                true
+            }
+            State::Armed => false,
+            State::InDoubt { .. } if !is_ready => {
+                self.state = State::Armed;
+                false
+            }
+            State::InDoubt {
+                quiet_until: None,
+                mut distance,
+            } if !(seen && at_once) => {
+                let quiet = if seen {
+                    Backoff::LONGEST
+                } else {
+                    distance.next()
+                };
+                self.state = State::InDoubt {
+                    quiet_until: Some(now + quiet),
+                    distance,
+                };
+                false
+            }
+            State::InDoubt { distance, .. } => {
+                self.state = if seen {
+                    State::Reported
+                } else {
+                    State::InDoubt {
+                        quiet_until: None,
+                        distance,
+                    }
+                };
+                true
+            }
+        }
+    }
+}
+
+/// Distances that double: 1 ms, 2 ms, ... 128 ms, 128 ms.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+struct Backoff(Duration);
+
+impl Backoff {
+    const SHORTEST: Self = Self(Duration::from_millis(1));
+    const LONGEST: Duration = Duration::from_millis(128);
+
+    fn next(&mut self) -> Duration {
+        let distance = self.0;
+        self.0 = (distance * 2).min(Self::LONGEST);
+        distance
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both() -> Levels {
+        Levels::INPUT | Levels::OUTPUT | Levels::READ_HANGUP
+    }
+
+    fn seen(asked_for: Levels) -> Arm {
+        Arm::new(asked_for, true)
+    }
+
+    fn unseen(asked_for: Levels) -> Arm {
+        Arm::new(asked_for, false)
+    }
+
+    /// One wait of a system where `levels` hold: what is reported.
+    #[track_caller]
+    fn wait(arm: &mut Arm, levels: Levels, now: Instant) -> Levels {
+        match arm.ask(now) {
+            None => Levels::NONE,
+            Some(asked) => arm.observe(asked, levels & (asked | Levels::ALWAYS), now),
+        }
+    }
+
+    fn is_asked(arm: &Arm, level: Levels, now: Instant) -> bool {
+        arm.ask(now).is_some_and(|asked| asked.has(level))
+    }
+
+    #[test]
+    fn readiness_is_reported_once() {
+        let now = Instant::now();
+        let mut arm = seen(both());
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::NONE);
+        assert!(!is_asked(&arm, Levels::INPUT, now));
+        assert!(is_asked(&arm, Levels::OUTPUT, now));
+    }
+
+    #[test]
+    fn only_the_direction_that_blocked_is_armed_again() {
+        let now = Instant::now();
+        let mut arm = seen(both());
+        let ready = Levels::INPUT | Levels::OUTPUT;
+        assert_eq!(wait(&mut arm, ready, now), ready);
+        arm.blocked(Blocked::Read);
+        assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::NONE);
+        assert_eq!(wait(&mut arm, ready, now), Levels::INPUT);
+        arm.blocked(Blocked::Write);
+        assert_eq!(wait(&mut arm, ready, now), Levels::OUTPUT);
+    }
+
+    #[test]
+    fn a_side_nobody_asked_for_is_never_armed() {
+        let now = Instant::now();
+        let mut arm = seen(Levels::OUTPUT);
+        arm.blocked(Blocked::Read);
+        assert!(!is_asked(&arm, Levels::INPUT | Levels::READ_HANGUP, now));
+    }
+
+    #[test]
+    fn a_half_close_is_reported_though_reading_was() {
+        let now = Instant::now();
+        let mut arm = seen(both());
+        wait(&mut arm, Levels::INPUT, now);
+        let closed = Levels::INPUT | Levels::READ_HANGUP;
+        assert_eq!(wait(&mut arm, closed, now), closed);
+        assert_eq!(wait(&mut arm, closed, now), Levels::NONE);
+    }
+
+    #[test]
+    fn a_lasting_hangup_is_reported_once_and_not_asked_about_when_nothing_is_armed() {
+        let now = Instant::now();
+        let mut arm = seen(Levels::INPUT | Levels::READ_HANGUP);
+        let hung_up = Levels::INPUT | Levels::HANGUP;
+        assert_eq!(wait(&mut arm, hung_up, now), hung_up);
+        assert_eq!(arm.ask(now + Duration::from_secs(1)), None);
+        assert_eq!(arm.next_look(), None);
+    }
+
+    #[test]
+    fn a_lasting_error_does_not_hide_what_becomes_ready_later() {
+        let mut now = Instant::now();
+        let mut arm = seen(both());
+        assert_eq!(wait(&mut arm, Levels::ERROR, now), Levels::ERROR);
+        for _ in 0..20 {
+            assert_eq!(wait(&mut arm, Levels::ERROR, now), Levels::NONE);
+            let next = arm.next_look().expect("reading and writing are armed");
+            assert!(next > now && next <= now + Backoff::LONGEST);
+            now = next;
+        }
+        let ready = Levels::ERROR | Levels::OUTPUT;
+        assert_eq!(wait(&mut arm, ready, now), Levels::OUTPUT);
+    }
+
+    #[test]
+    fn an_error_that_is_over_can_come_again() {
+        let mut now = Instant::now();
+        let mut arm = seen(both());
+        wait(&mut arm, Levels::ERROR, now);
+        now = arm.next_look().unwrap();
+        assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
+        assert_eq!(wait(&mut arm, Levels::ERROR, now), Levels::ERROR);
+    }
+
+    #[test]
+    fn a_socket_that_stops_being_hung_up_starts_anew() {
+        let mut now = Instant::now();
+        let mut arm = seen(both());
+        let unconnected = Levels::OUTPUT | Levels::HANGUP;
+        assert_eq!(wait(&mut arm, unconnected, now), unconnected);
+        now = arm.next_look().unwrap();
+        assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
+        assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::OUTPUT);
+    }
+
+    #[test]
+    fn an_unseen_source_that_was_drained_is_armed_without_delay() {
+        let now = Instant::now();
+        let mut arm = unseen(Levels::INPUT);
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+        assert!(arm.is_in_doubt());
+        assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
+        assert!(!arm.is_in_doubt());
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+    }
+
+    #[test]
+    fn an_unseen_source_that_stays_ready_is_reported_at_growing_distances() {
+        let start = Instant::now();
+        let mut now = start;
+        let mut arm = unseen(Levels::INPUT);
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+        let mut distances = Vec::new();
+        for _ in 0..10 {
+            assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::NONE);
+            let next = arm.next_look().unwrap();
+            assert!(!is_asked(&arm, Levels::INPUT, now));
+            distances.push((next - now).as_millis());
+            now = next;
+            assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+        }
+        assert_eq!(distances, [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]);
+    }
+
+    #[test]
+    fn after_try_io_the_side_that_is_not_ready_is_armed_at_once() {
+        let now = Instant::now();
+        let mut arm = seen(both());
+        let ready = Levels::INPUT | Levels::OUTPUT;
+        wait(&mut arm, ready, now);
+        arm.blocked(Blocked::Either);
+        assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::NONE);
+        assert_eq!(wait(&mut arm, ready, now), Levels::INPUT);
+    }
+
+    #[test]
+    fn after_try_io_the_side_that_is_ready_is_reported_late_and_once() {
+        let mut now = Instant::now();
+        let mut arm = seen(both());
+        wait(&mut arm, Levels::INPUT | Levels::OUTPUT, now);
+        arm.blocked(Blocked::Either);
+        assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::NONE);
+        assert_eq!(arm.next_look(), Some(now + Backoff::LONGEST));
+        now += Backoff::LONGEST;
+        assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::OUTPUT);
+        assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::NONE);
+        assert_eq!(arm.next_look(), None);
+    }
+
+    #[test]
+    fn after_try_io_both_sides_ready_are_reported_at_once() {
+        let now = Instant::now();
+        let mut arm = seen(both());
+        let ready = Levels::INPUT | Levels::OUTPUT;
+        wait(&mut arm, ready, now);
+        arm.blocked(Blocked::Either);
+        assert_eq!(wait(&mut arm, ready, now), ready);
+        assert_eq!(wait(&mut arm, ready, now), Levels::NONE);
+    }
+
+    #[test]
+    fn try_io_on_one_direction_is_no_doubt() {
+        let now = Instant::now();
+        let mut arm = seen(Levels::INPUT | Levels::READ_HANGUP);
+        wait(&mut arm, Levels::INPUT, now);
+        arm.blocked(Blocked::Either);
+        assert!(!arm.is_in_doubt());
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+    }
+}

@@ -1,0 +1,285 @@
+//! Readiness through epoll(7): Linux and Android.
+//!
+//! Sources are registered edge-triggered, so the kernel keeps all state and a registration
+//! costs nothing here. It also keeps the token, in the 64 bits that come back with each event.
+//!
+//! Waits are exact to the nanosecond where `epoll_pwait2` exists (Linux 5.11, asked once per
+//! process) and rounded *up* to milliseconds elsewhere.
+//!
+//! The doorbell is registered like a source, edge-triggered, and never read: every write is an edge.
+//! Its 64 bits are a value that no token has, see [`Unclaimed`].
+//!
+//! Manual: <https://man7.org/linux/man-pages/man7/epoll.7.html>
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::backend::Backend;
+use crate::base::event::Event;
+use crate::base::interest::Interest;
+use crate::base::readiness::Readiness;
+use crate::base::token::Token;
+use crate::base::unclaimed::{Claim, Unclaimed, FLOOR};
+use crate::base::wait::Wait;
+use crate::diagnostics::flags::Flags;
+use crate::diagnostics::log::trace;
+use crate::sys::levels::Levels;
+use crate::sys::unix::doorbell::Doorbell;
+use crate::sys::unix::os::epoll::{self, epoll_event};
+use crate::sys::{Blocked, Raw};
+
+/// One epoll instance, and the doorbell in it.
+pub(crate) struct Selector {
+    epoll: OwnedFd,
+    doorbell: Doorbell,
+    // What the doorbell's events carry. Asked only for values that are no small token.
+    names: Mutex<Unclaimed>,
+}
+
+/// The kernel has it all: closing the descriptor ends it, and edges need no help.
+#[derive(Debug)]
+pub(crate) struct Registration;
+
+impl Registration {
+    pub(crate) fn blocked(&self, _direction: Blocked) {}
+}
+
+/// Where the kernel puts its events, kept from wait to wait.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    events: Vec<epoll_event>,
+}
+
+impl Selector {
+    pub(crate) fn new(backend: Backend) -> io::Result<(Self, Doorbell)> {
+        backend.require(Backend::Epoll)?;
+        let epoll = epoll::create()?;
+        let doorbell = Doorbell::new()?;
+        let names = Unclaimed::new();
+        let fd = doorbell.as_fd().as_raw_fd();
+        epoll::add(epoll.as_fd(), fd, DOORBELL, names.ours())?;
+        let selector = Self {
+            epoll,
+            doorbell: doorbell.clone(),
+            names: Mutex::new(names),
+        };
+        Ok((selector, doorbell))
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        Backend::Epoll
+    }
+
+    pub(crate) fn select(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
+        epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
+        for event in &buffer.events {
+            // Copied out: the struct is packed on some architectures.
+            let (data, bits) = (event.u64, event.events);
+            if self.is_doorbell(data, bits) {
+                continue;
+            }
+            trace!("epoll: {data:#x} {:?}", Flags::new(bits, NAMES, "|"));
+            events.push(Event::new(token(data), readiness(bits)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn register(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Registration> {
+        self.register_unseen(raw, token, interest)
+            .map(|()| Registration)
+    }
+
+    pub(crate) fn reregister(
+        &self,
+        raw: Raw,
+        _registration: &Registration,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.reregister_unseen(raw, token, interest)
+    }
+
+    pub(crate) fn deregister(&self, raw: Raw, _registration: &Registration) -> io::Result<()> {
+        self.deregister_unseen(raw)
+    }
+
+    pub(crate) fn register_unseen(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let data = self.claim(token)?;
+        epoll::add(self.epoll.as_fd(), raw, wanted(interest), data)
+    }
+
+    pub(crate) fn reregister_unseen(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let data = self.claim(token)?;
+        epoll::modify(self.epoll.as_fd(), raw, wanted(interest), data)
+    }
+
+    pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
+        epoll::delete(self.epoll.as_fd(), raw)
+    }
+
+    /// The data for a user's token, after the doorbell has left it if it was there.
+    fn claim(&self, token: Token) -> io::Result<u64> {
+        let data = token.0 as u64;
+        if data >= FLOOR {
+            let mut names = self.names();
+            if let Claim::MoveTo(ours) = names.claim(data) {
+                let fd = self.doorbell.as_fd().as_raw_fd();
+                epoll::modify(self.epoll.as_fd(), fd, DOORBELL, ours)?;
+            }
+        }
+        Ok(data)
+    }
+
+    /// Whether an event is the doorbell's and nobody else's.
+    ///
+    /// Asked after the wait: whoever claimed the value of an earlier event had moved the
+    /// doorbell before the source under that value could have one.
+    fn is_doorbell(&self, data: u64, bits: u32) -> bool {
+        if data < FLOOR {
+            return false;
+        }
+        let names = self.names();
+        data == names.ours() && bits == epoll::IN && !names.is_shared()
+    }
+
+    fn names(&self) -> MutexGuard<'_, Unclaimed> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Becomes readable when an event waits.
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Epoll")
+            .field("fd", &self.epoll.as_raw_fd())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("capacity", &self.events.capacity())
+            .finish()
+    }
+}
+
+const DOORBELL: u32 = epoll::IN | epoll::ET;
+
+/// What to ask the kernel for.
+fn wanted(interest: Interest) -> u32 {
+    let asked_for = Levels::asked_for(interest);
+    let asked = LEVELS.iter().filter(|(_, level)| asked_for.has(*level));
+    asked.fold(epoll::ET, |bits, (bit, _)| bits | bit)
+}
+
+fn readiness(bits: u32) -> Readiness {
+    let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
+    hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
+        .readiness()
+}
+
+const LEVELS: [(u32, Levels); 6] = [
+    (epoll::IN, Levels::INPUT),
+    (epoll::OUT, Levels::OUTPUT),
+    (epoll::PRI, Levels::PRIORITY),
+    (epoll::ERR, Levels::ERROR),
+    (epoll::HUP, Levels::HANGUP),
+    (epoll::RDHUP, Levels::READ_HANGUP),
+];
+
+fn token(data: u64) -> Token {
+    // It came from a `usize`, in `claim`.
+    Token(data as usize)
+}
+
+const NAMES: &[(u32, &str)] = &[
+    (epoll::IN, "EPOLLIN"),
+    (epoll::OUT, "EPOLLOUT"),
+    (epoll::PRI, "EPOLLPRI"),
+    (epoll::ERR, "EPOLLERR"),
+    (epoll::HUP, "EPOLLHUP"),
+    (epoll::RDHUP, "EPOLLRDHUP"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_watches_for_the_peers_shutdown_too() {
+        assert_eq!(
+            wanted(Interest::READABLE),
+            epoll::ET | epoll::IN | epoll::RDHUP
+        );
+        assert_eq!(wanted(Interest::WRITABLE), epoll::ET | epoll::OUT);
+    }
+
+    #[test]
+    fn bits_become_flags() {
+        assert_eq!(readiness(epoll::IN), Readiness::READABLE);
+        assert_eq!(
+            readiness(epoll::IN | epoll::RDHUP),
+            Readiness::READABLE | Readiness::READ_CLOSED
+        );
+        assert_eq!(
+            readiness(epoll::ERR),
+            Readiness::ERROR | Readiness::WRITE_CLOSED
+        );
+    }
+
+    #[test]
+    fn the_doorbell_yields_its_value_to_a_user() {
+        let (epoll, doorbell) = Selector::new(Backend::Epoll).unwrap();
+        let before = epoll.names().ours();
+        let Ok(token) = usize::try_from(before) else {
+            return; // no token reaches it on 32-bit systems
+        };
+        let user = Doorbell::new().unwrap();
+        let mut buffer = Buffer::default();
+        let mut events = Vec::new();
+
+        let fd = user.as_fd().as_raw_fd();
+        epoll
+            .register_unseen(fd, Token(token), Interest::READABLE)
+            .unwrap();
+        user.ring().unwrap();
+        doorbell.ring().unwrap();
+        epoll
+            .select(&mut buffer, &mut events, 8, Wait::NONE)
+            .unwrap();
+
+        assert_ne!(epoll.names().ours(), before);
+        let tokens: Vec<_> = events.iter().map(Event::token).collect();
+        assert_eq!(tokens, [Token(token)]);
+    }
+}

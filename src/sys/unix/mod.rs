@@ -1,0 +1,21 @@
+//! Unix: epoll where the system has it, and poll(2) everywhere.
+
+pub(crate) mod os;
+
+#[cfg(all(feature = "os-poll", not(selector = "poll")))]
+pub(crate) mod choice;
+#[cfg(feature = "os-poll")]
+pub(crate) mod doorbell;
+#[cfg(all(feature = "os-poll", selector = "epoll"))]
+mod epoll;
+#[cfg(feature = "os-poll")]
+pub(crate) mod poll;
+
+#[cfg(any(feature = "net", feature = "os-ext"))]
+pub(crate) use std::os::fd::AsRawFd as AsRaw;
+
+/// How a source is named to the system.
+#[cfg(any(feature = "net", feature = "os-ext"))]
+pub(crate) fn raw(source: &impl AsRaw) -> std::os::fd::RawFd {
+    source.as_raw_fd()
+}

@@ -1,0 +1,160 @@
+//! The system calls of epoll(7).
+//!
+//! Manual: <https://man7.org/linux/man-pages/man7/epoll.7.html>
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use super::check;
+use crate::base::wait::Wait;
+
+pub(crate) use libc::epoll_event;
+
+// Linux and bionic declare these as `int`, the field that holds them is `u32`.
+pub(crate) const IN: u32 = libc::EPOLLIN as u32;
+pub(crate) const OUT: u32 = libc::EPOLLOUT as u32;
+pub(crate) const PRI: u32 = libc::EPOLLPRI as u32;
+pub(crate) const ERR: u32 = libc::EPOLLERR as u32;
+pub(crate) const HUP: u32 = libc::EPOLLHUP as u32;
+pub(crate) const RDHUP: u32 = libc::EPOLLRDHUP as u32;
+pub(crate) const ET: u32 = libc::EPOLLET as u32;
+
+/// epoll_create1(2), closed on exec.
+pub(crate) fn create() -> io::Result<OwnedFd> {
+    // SAFETY: takes a number only.
+    let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `EPOLL_CTL_ADD`.
+pub(crate) fn add(epoll: BorrowedFd<'_>, fd: RawFd, events: u32, data: u64) -> io::Result<()> {
+    control(epoll, libc::EPOLL_CTL_ADD, fd, events, data)
+}
+
+/// `EPOLL_CTL_MOD`.
+pub(crate) fn modify(epoll: BorrowedFd<'_>, fd: RawFd, events: u32, data: u64) -> io::Result<()> {
+    control(epoll, libc::EPOLL_CTL_MOD, fd, events, data)
+}
+
+/// `EPOLL_CTL_DEL`.
+pub(crate) fn delete(epoll: BorrowedFd<'_>, fd: RawFd) -> io::Result<()> {
+    // Linux before 2.6.9 wanted an event here too; it costs nothing to give one.
+    control(epoll, libc::EPOLL_CTL_DEL, fd, 0, 0)
+}
+
+fn control(
+    epoll: BorrowedFd<'_>,
+    operation: libc::c_int,
+    fd: RawFd,
+    events: u32,
+    data: u64,
+) -> io::Result<()> {
+    let mut event = epoll_event { events, u64: data };
+    // SAFETY: the event lives until the call returns; `fd` is only a number to the kernel, which
+    // answers EBADF if it is not open.
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &mut event) }).map(drop)
+}
+
+/// epoll_wait(2) or epoll_pwait2(2): replaces `list` by up to `room` events.
+pub(crate) fn wait(
+    epoll: BorrowedFd<'_>,
+    list: &mut Vec<epoll_event>,
+    room: usize,
+    wait: Wait,
+) -> io::Result<()> {
+    list.clear();
+    list.reserve(room);
+    let room = libc::c_int::try_from(room.min(MOST_EVENTS)).unwrap_or(libc::c_int::MAX);
+    let ready = match precise_wait(epoll, list, room, wait) {
+        Some(outcome) => outcome?,
+        None => {
+            let millis = wait.as_millis();
+            // SAFETY: `list` owns `room` writable entries and is not touched during the call.
+            let ready =
+                unsafe { libc::epoll_wait(epoll.as_raw_fd(), list.as_mut_ptr(), room, millis) };
+            check(ready)?
+        }
+    };
+    // `check` has seen that it is not negative.
+    let ready = usize::try_from(ready).unwrap_or(0);
+    // SAFETY: the kernel filled entries `..ready`, and `ready <= room <= capacity`.
+    unsafe { list.set_len(ready) };
+    Ok(())
+}
+
+/// `EP_MAX_EVENTS` of the kernel, beyond which a wait fails with `EINVAL`.
+const MOST_EVENTS: usize = i32::MAX as usize / std::mem::size_of::<epoll_event>();
+
+/// Waits with nanoseconds, if that makes a difference and the kernel can.
+#[cfg(all(capability = "epoll_pwait2", not(miri)))]
+fn precise_wait(
+    epoll: BorrowedFd<'_>,
+    list: &mut Vec<epoll_event>,
+    room: libc::c_int,
+    wait: Wait,
+) -> Option<io::Result<libc::c_int>> {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    /// Asked once: Linux before 5.11 says `ENOSYS`, and filters that do not know the call `EPERM`.
+    static IS_MISSING: AtomicBool = AtomicBool::new(false);
+
+    if !wait.needs_nanos() || IS_MISSING.load(Relaxed) {
+        return None;
+    }
+    let timeout = KernelTimespec::from(wait)?;
+    // SAFETY: `list` owns `room` writable entries and is not touched during the call; `timeout`
+    // has the kernel's layout and outlives it; no signal mask is given.
+    let ready = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            epoll.as_raw_fd(),
+            list.as_mut_ptr(),
+            room,
+            ptr::addr_of!(timeout),
+            ptr::null::<libc::sigset_t>(),
+            0_usize,
+        )
+    };
+    let outcome = check(libc::c_int::try_from(ready).unwrap_or(-1));
+    match &outcome {
+        Err(err) if matches!(err.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            IS_MISSING.store(true, Relaxed);
+            None
+        }
+        _ => Some(outcome),
+    }
+}
+
+#[cfg(not(all(capability = "epoll_pwait2", not(miri))))]
+fn precise_wait(
+    _epoll: BorrowedFd<'_>,
+    _list: &mut Vec<epoll_event>,
+    _room: libc::c_int,
+    _wait: Wait,
+) -> Option<io::Result<libc::c_int>> {
+    None
+}
+
+/// `struct __kernel_timespec`: 64 bits each on every architecture, unlike libc's.
+#[cfg(all(capability = "epoll_pwait2", not(miri)))]
+#[repr(C)]
+struct KernelTimespec {
+    seconds: i64,
+    nanos: i64,
+}
+
+#[cfg(all(capability = "epoll_pwait2", not(miri)))]
+impl KernelTimespec {
+    /// `None` is "forever".
+    fn from(wait: Wait) -> Option<Self> {
+        let (seconds, nanos) = wait.as_seconds_and_nanos(i64::MAX as u64)?;
+        Some(Self {
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            nanos: nanos.into(),
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! The system call of poll(2).
+//!
+//! Manual: <https://man7.org/linux/man-pages/man2/poll.2.html>
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::RawFd;
+use std::ptr;
+
+use super::check;
+use crate::base::wait::Wait;
+
+pub(crate) use libc::pollfd;
+
+pub(crate) const IN: i16 = libc::POLLIN;
+pub(crate) const OUT: i16 = libc::POLLOUT;
+pub(crate) const PRI: i16 = libc::POLLPRI;
+pub(crate) const ERR: i16 = libc::POLLERR;
+pub(crate) const HUP: i16 = libc::POLLHUP;
+pub(crate) const NVAL: i16 = libc::POLLNVAL;
+/// Nothing where the system cannot tell: the peer's shutdown is then read as the end of the stream.
+#[cfg(capability = "rdhup")]
+pub(crate) const RDHUP: i16 = libc::POLLRDHUP;
+#[cfg(not(capability = "rdhup"))]
+pub(crate) const RDHUP: i16 = 0;
+
+/// ppoll(2), or poll(2) where that is all there is: how many entries have `revents`.
+pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
+    let ready = check(poll_for(list, wait))?;
+    // `check` has seen that it is not negative.
+    Ok(usize::try_from(ready).unwrap_or(0))
+}
+
+#[cfg(all(capability = "ppoll", not(miri)))]
+fn poll_for(list: &mut [pollfd], wait: Wait) -> libc::c_int {
+    let timeout = timespec(wait);
+    let timeout = timeout
+        .as_ref()
+        .map_or(ptr::null(), |time| ptr::addr_of!(*time));
+    // SAFETY: the entries are readable and writable for the given length, the timeout is null or
+    // outlives the call, and no signal mask is given.
+    unsafe { libc::ppoll(list.as_mut_ptr(), length(list), timeout, ptr::null()) }
+}
+
+#[cfg(not(all(capability = "ppoll", not(miri))))]
+fn poll_for(list: &mut [pollfd], wait: Wait) -> libc::c_int {
+    // SAFETY: the entries are readable and writable for the given length.
+    unsafe { libc::poll(list.as_mut_ptr(), length(list), wait.as_millis()) }
+}
+
+fn length(list: &[pollfd]) -> libc::nfds_t {
+    // No process has as many descriptors as `nfds_t` can count.
+    libc::nfds_t::try_from(list.len()).unwrap_or(libc::nfds_t::MAX)
+}
+
+/// `None` is "forever". Where `time_t` has 32 bits, longer waits saturate.
+#[cfg(all(capability = "ppoll", not(miri)))]
+fn timespec(wait: Wait) -> Option<libc::timespec> {
+    let most = u64::try_from(libc::time_t::MAX).unwrap_or(u64::MAX);
+    let (seconds, nanos) = wait.as_seconds_and_nanos(most)?;
+    // SAFETY: a timespec of zeros is valid, on systems with padding in it too.
+    let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
+    timespec.tv_sec = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+    timespec.tv_nsec = nanos.try_into().unwrap_or(0);
+    Some(timespec)
+}
+
+/// The codes that epoll(7) has for a second registration and a missing one.
+pub(crate) const ALREADY_EXISTS: libc::c_int = libc::EEXIST;
+pub(crate) const NOT_FOUND: libc::c_int = libc::ENOENT;
+
+/// Fails as `EPOLL_CTL_ADD` does: `EBADF` for what is not open, `EPERM` for files and directories,
+/// whose readiness means nothing.
+pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
+    // SAFETY: a `stat` is plain numbers, for which zeros are valid.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `stat` is writable; `fd` is only a number to the kernel.
+    check(unsafe { libc::fstat(fd, &mut stat) })?;
+    match stat.st_mode & libc::S_IFMT {
+        libc::S_IFREG | libc::S_IFDIR => Err(io::Error::from_raw_os_error(libc::EPERM)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,199 @@
+//! Sockets: opened, accepted and paired non-blocking and close-on-exec, in one call where the
+//! system can.
+//!
+//! `socket2` makes the calls and closes on every way out. Three things are added here: the flags (it
+//! sets close-on-exec, not non-blocking), "in progress" as the success of a connection attempt,
+//! and the way between its addresses and those of `std`, which differ for Unix sockets outside
+//! the file system.
+//!
+//! Manual: [socket(2)](https://man7.org/linux/man-pages/man2/socket.2.html),
+//! [accept4(2)](https://man7.org/linux/man-pages/man2/accept.2.html),
+//! [socketpair(2)](https://man7.org/linux/man-pages/man2/socketpair.2.html),
+//! [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
+
+#![allow(unsafe_code)] // accept4
+
+#[cfg(capability = "abstract_unix")]
+use std::ffi::OsStr;
+use std::io;
+#[cfg(target_os = "android")]
+use std::os::android::net::SocketAddrExt;
+#[cfg(capability = "flags_at_open")]
+#[cfg(capability = "flags_at_open")]
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+#[cfg(target_os = "linux")]
+use std::os::linux::net::SocketAddrExt;
+#[cfg(capability = "abstract_unix")]
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net;
+use std::path::Path;
+
+use libc::c_int;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+#[cfg(capability = "flags_at_open")]
+use super::check;
+
+/// As many waiting connections as the system allows.
+///
+/// A negative number says so to the systems named first (Linux reads it as a very large one and
+/// cuts it to `/proc/sys/net/core/somaxconn`); others would read it as zero, and get the largest
+/// number that their headers promise.
+const BACKLOG: c_int = if cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "openbsd",
+    target_vendor = "apple",
+)) {
+    -1
+} else {
+    libc::SOMAXCONN
+};
+
+/// Opens a socket.
+#[cfg(capability = "flags_at_open")]
+pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, kind.nonblocking(), protocol)
+}
+
+/// Opens a socket.
+#[cfg(not(capability = "flags_at_open"))]
+pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    let socket = Socket::new(domain, kind, protocol)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Opens two Unix domain sockets that are connected to each other.
+#[cfg(capability = "flags_at_open")]
+pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
+    Socket::pair(Domain::UNIX, kind.nonblocking(), None)
+}
+
+/// Opens two Unix domain sockets that are connected to each other.
+#[cfg(not(capability = "flags_at_open"))]
+pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
+    let (one, other) = Socket::pair(Domain::UNIX, kind, None)?;
+    one.set_nonblocking(true)?;
+    other.set_nonblocking(true)?;
+    Ok((one, other))
+}
+
+/// Lets a server bind its port again while connections of its predecessor linger in `TIME_WAIT`.
+///
+/// On Unix two listeners still cannot share a port by this; on Windows they could.
+pub(crate) fn allow_rebinding(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
+/// Starts to listen, with the longest queue that the system allows.
+pub(crate) fn listen(socket: &Socket) -> io::Result<()> {
+    socket.listen(BACKLOG)
+}
+
+/// Starts to connect. An attempt that is under way is a success; its outcome arrives as write
+/// readiness.
+pub(crate) fn connect(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    match socket.connect(address) {
+        Err(err) if err.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Takes the next connection from a listener's queue.
+#[cfg(capability = "flags_at_open")]
+pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    let accept = |storage: *mut _, length: *mut _| {
+        let storage = storage as *mut libc::sockaddr;
+        // SAFETY: `storage` is writable for `*length` bytes, and both outlive the call.
+        let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), storage, length, flags) })?;
+        // SAFETY: `fd` was opened just now; nobody else knows of it.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    // SAFETY: when `accept` succeeds, the system has written an address and its length.
+    let (connection, peer) = unsafe { SockAddr::try_init(accept) }?;
+    Ok((connection.into(), peer))
+}
+
+/// Takes the next connection from a listener's queue.
+#[cfg(not(capability = "flags_at_open"))]
+pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
+    let (connection, peer) = listener.accept()?;
+    connection.set_nonblocking(true)?;
+    Ok((connection, peer))
+}
+
+/// Whether operations on the socket return at once. A socket that cannot be asked counts as such:
+/// its first operation will tell.
+pub(crate) fn is_nonblocking(socket: SockRef<'_>) -> bool {
+    socket.nonblocking().unwrap_or(true)
+}
+
+/// The address of a Unix socket, for `socket2`.
+#[cfg(capability = "abstract_unix")]
+pub(crate) fn unix_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
+    let Some(name) = address.as_abstract_name() else {
+        return file_address(address);
+    };
+    // The notation of `socket2`: a path that starts with a NUL byte.
+    let path = [b"\0", name].concat();
+    SockAddr::unix(OsStr::from_bytes(&path))
+}
+
+/// The address of a Unix socket, for `socket2`.
+#[cfg(not(capability = "abstract_unix"))]
+pub(crate) fn unix_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
+    file_address(address)
+}
+
+/// The address of a file, or no address (the empty path).
+fn file_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
+    SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
+}
+
+/// The address of a Unix socket, for `std`.
+#[cfg(capability = "abstract_unix")]
+pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
+    match address.as_abstract_namespace() {
+        Some(name) => net::SocketAddr::from_abstract_name(name),
+        None => std_file_address(address),
+    }
+}
+
+/// The address of a Unix socket, for `std`.
+#[cfg(not(capability = "abstract_unix"))]
+pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
+    std_file_address(address)
+}
+
+/// The address of a file, or no address (the empty path).
+fn std_file_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
+    net::SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_survive_the_way_there_and_back() {
+        for path in ["/run/some.sock", ""] {
+            let address = net::SocketAddr::from_pathname(path).unwrap();
+            let back = std_unix_address(&unix_address(&address).unwrap()).unwrap();
+            assert_eq!(back.as_pathname(), address.as_pathname());
+            assert_eq!(back.is_unnamed(), path.is_empty());
+        }
+    }
+
+    #[cfg(capability = "abstract_unix")]
+    #[test]
+    fn abstract_addresses_keep_every_byte() {
+        for name in [&b"wakeful"[..], b"with\0nul\0", b"\0", b""] {
+            let address = net::SocketAddr::from_abstract_name(name).unwrap();
+            let back = std_unix_address(&unix_address(&address).unwrap()).unwrap();
+            assert_eq!(back.as_abstract_name(), Some(name));
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! Readiness through poll(2): every Unix.
+//!
+//! The kernel keeps nothing between waits, so this backend does: a table of registrations, and
+//! the array that is handed to each wait. poll(2) knows levels only; [`Arm`] makes edges of them.
+//!
+//! # Threads
+//!
+//! The table is behind a lock that is never held during a wait. A thread that changes it while the
+//! poller waits rings the doorbell, the poller returns without events, and its caller waits again until
+//! the same deadline. What was changed during a wait is asked about in the next one: an answer that
+//! was given for an earlier registration is not used.
+//!
+//! A user's wake travels in a list of its own (`reactor::ready`), so an interrupt
+//! of ours cannot swallow it.
+//!
+//! # Fairness
+//!
+//! Each wait begins to harvest where the last one stopped, so that a batch too small for all takes
+//! turns.
+//!
+//! Manual: <https://man7.org/linux/man-pages/man2/poll.2.html>
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::base::backend::Backend;
+use crate::base::event::Event;
+use crate::base::interest::Interest;
+use crate::base::token::Token;
+use crate::base::wait::Wait;
+use crate::diagnostics::log::trace;
+use crate::sys::levels::Levels;
+use crate::sys::rearm::Arm;
+use crate::sys::unix::doorbell::Doorbell;
+use crate::sys::unix::os::poll::{self, pollfd};
+use crate::sys::{Blocked, Raw};
+
+/// The registrations of one poll.
+#[derive(Debug)]
+pub(crate) struct Selector {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    doorbell: Doorbell,
+    table: Mutex<Table>,
+}
+
+/// What a source holds whose I/O passes through us; ends the registration when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    shared: Arc<Shared>,
+    key: Key,
+}
+
+/// The array of the poller: the doorbell, then one entry for each slot of the table.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    polled: Vec<pollfd>,
+    /// The slot to look at first.
+    turn: usize,
+}
+
+impl Selector {
+    pub(crate) fn new(backend: Backend) -> io::Result<(Self, Doorbell)> {
+        backend.require(Backend::Poll)?;
+        let doorbell = Doorbell::new()?;
+        let shared = Arc::new(Shared {
+            doorbell: doorbell.clone(),
+            table: Mutex::default(),
+        });
+        Ok((Self { shared }, doorbell))
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        Backend::Poll
+    }
+
+    pub(crate) fn select(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
+        let next_look = self.prepare(buffer, !wait.is_none());
+        let wait = match next_look {
+            Some(look) => wait.no_longer_than(look.saturating_duration_since(Instant::now())),
+            None => wait,
+        };
+        let outcome = poll::poll(&mut buffer.polled, wait);
+        self.harvest(buffer, outcome, events, room)
+    }
+
+    pub(crate) fn register(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Registration> {
+        let key = self.insert(raw, token, interest, true)?;
+        Ok(Registration {
+            shared: Arc::clone(&self.shared),
+            key,
+        })
+    }
+
+    pub(crate) fn reregister(
+        &self,
+        _raw: Raw,
+        registration: &Registration,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.shared.change(|table| {
+            let slot = table.slot(&registration.key).ok_or_else(not_registered)?;
+            slot.token = token;
+            slot.arm = Arm::new(Levels::asked_for(interest), true);
+            table.touch(registration.key.index);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn deregister(&self, _raw: Raw, registration: &Registration) -> io::Result<()> {
+        self.shared.remove(&registration.key)
+    }
+
+    pub(crate) fn register_unseen(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.insert(raw, token, interest, false).map(drop)
+    }
+
+    pub(crate) fn reregister_unseen(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.shared.change(|table| {
+            let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
+            let slot = &mut table.slots[index];
+            slot.token = token;
+            slot.arm = Arm::new(Levels::asked_for(interest), slot.seen);
+            table.touch(index);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
+        self.shared.change(|table| {
+            let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
+            table.vacate(index);
+            Ok(())
+        })
+    }
+
+    fn insert(&self, raw: Raw, token: Token, interest: Interest, seen: bool) -> io::Result<Key> {
+        poll::check_pollable(raw)?;
+        let arm = Arm::new(Levels::asked_for(interest), seen);
+        self.shared.change(|table| {
+            if table.by_fd.contains_key(&raw) {
+                return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
+            }
+            Ok(table.occupy(raw, token, arm, seen))
+        })
+    }
+
+    /// Brings the array up to date; says when something has to be looked at again.
+    fn prepare(&self, buffer: &mut Buffer, will_wait: bool) -> Option<Instant> {
+        let mut table = self.shared.table();
+        let table = &mut *table;
+        let now = Instant::now();
+        if buffer.polled.is_empty() {
+            buffer.polled.push(pollfd {
+                fd: self.shared.doorbell.as_fd().as_raw_fd(),
+                events: poll::IN,
+                revents: 0,
+            });
+        }
+        buffer.polled.resize(1 + table.slots.len(), IGNORED);
+
+        let mut next_look = None;
+        for index in table.changed.drain(..).chain(table.in_doubt.iter().copied()) {
+            let slot = &mut table.slots[index];
+            slot.changed = false;
+            buffer.polled[1 + index] = slot.question(now);
+            next_look = earlier(next_look, slot.next_look());
+        }
+        table.is_waiting = will_wait;
+        next_look
+    }
+
+    /// Takes the answers of a wait.
+    fn harvest(
+        &self,
+        buffer: &mut Buffer,
+        outcome: io::Result<usize>,
+        events: &mut Vec<Event>,
+        room: usize,
+    ) -> io::Result<()> {
+        let mut table = self.shared.table();
+        let table = &mut *table;
+        table.is_waiting = false;
+        let mut answers = outcome?;
+        if buffer.polled[0].revents != 0 {
+            answers -= 1;
+            self.shared.doorbell.silence();
+        }
+        let now = Instant::now();
+        // Silence is an answer too, about slots in doubt.
+        for index in std::mem::take(&mut table.in_doubt) {
+            table.slots[index].in_doubt = false;
+            let answer = buffer.polled[1 + index];
+            if answer.revents == 0 && answer.fd >= 0 {
+                let nothing = table.answer(index, answer, now);
+                debug_assert!(nothing.is_none(), "silence is not reported");
+            }
+            // Also if the doubt is over: the array still has the old question.
+            table.touch(index);
+        }
+        let most = events.len().saturating_add(room);
+        let number = buffer.polled.len() - 1;
+        let first = buffer.turn;
+        for index in (0..number).map(|n| (first + n) % number) {
+            if answers == 0 || events.len() == most {
+                buffer.turn = index;
+                break;
+            }
+            let answer = buffer.polled[1 + index];
+            if answer.revents == 0 {
+                continue;
+            }
+            answers -= 1;
+            events.extend(table.answer(index, answer, now));
+            buffer.polled[1 + index] = table.slots[index].question(now);
+            table.list_doubt(index);
+        }
+        Ok(())
+    }
+}
+
+/// Becomes readable on wakes, but not for sources: poll(2) has no descriptor of its own.
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.shared.doorbell.as_fd()
+    }
+}
+
+impl Registration {
+    pub(crate) fn blocked(&self, direction: Blocked) {
+        // A failure to interrupt the poller is the doorbell's, which has none.
+        let _ = self.shared.change(|table| {
+            if let Some(slot) = table.slot(&self.key) {
+                slot.arm.blocked(direction);
+                table.touch(self.key.index);
+            }
+            Ok(())
+        });
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // An error says that it was deregistered before.
+        let _ = self.shared.remove(&self.key);
+    }
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the table, and makes a poller that waits take notice.
+    fn change<R>(&self, change: impl FnOnce(&mut Table) -> io::Result<R>) -> io::Result<R> {
+        let mut table = self.table();
+        let outcome = change(&mut table)?;
+        // Once: whoever comes next finds it interrupted.
+        if std::mem::take(&mut table.is_waiting) {
+            self.doorbell.ring()?;
+        }
+        Ok(outcome)
+    }
+
+    fn remove(&self, key: &Key) -> io::Result<()> {
+        self.change(|table| {
+            table.slot(key).ok_or_else(not_registered)?;
+            table.vacate(key.index);
+            Ok(())
+        })
+    }
+}
+
+fn not_registered() -> io::Error {
+    io::Error::from_raw_os_error(poll::NOT_FOUND)
+}
+
+/// The registrations, each in a slot that keeps its place in the poller's array.
+#[derive(Debug, Default)]
+struct Table {
+    slots: Vec<Slot>,
+    vacant: Vec<usize>,
+    by_fd: HashMap<Raw, usize>,
+    /// Slots that differ from the poller's array.
+    changed: Vec<usize>,
+    /// Slots about which silence says something.
+    in_doubt: Vec<usize>,
+    /// Tells the registrations of one slot apart.
+    registrations: u64,
+    /// The poller waits and has not been interrupted.
+    is_waiting: bool,
+}
+
+/// One registration, for as long as it lasts.
+#[derive(Debug)]
+struct Key {
+    index: usize,
+    registration: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Negative when vacant, which poll(2) ignores.
+    fd: Raw,
+    registration: u64,
+    token: Token,
+    arm: Arm,
+    seen: bool,
+    /// Listed in `Table::changed`.
+    changed: bool,
+    /// Listed in `Table::in_doubt`.
+    in_doubt: bool,
+}
+
+const IGNORED: pollfd = pollfd {
+    fd: -1,
+    events: 0,
+    revents: 0,
+};
+
+impl Slot {
+    fn question(&self, now: Instant) -> pollfd {
+        match self.arm.ask(now) {
+            Some(asked) if self.fd >= 0 => pollfd {
+                fd: self.fd,
+                events: bits(asked),
+                revents: 0,
+            },
+            _ => IGNORED,
+        }
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.arm.next_look().filter(|_| self.fd >= 0)
+    }
+}
+
+impl Table {
+    fn slot(&mut self, key: &Key) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key.index)?;
+        (slot.fd >= 0 && slot.registration == key.registration).then_some(slot)
+    }
+
+    fn occupy(&mut self, fd: Raw, token: Token, arm: Arm, seen: bool) -> Key {
+        self.registrations += 1;
+        let registration = self.registrations;
+        let index = self.vacant.pop().unwrap_or(self.slots.len());
+        match self.slots.get_mut(index) {
+            Some(slot) => {
+                slot.fd = fd;
+                slot.registration = registration;
+                slot.token = token;
+                slot.arm = arm;
+                slot.seen = seen;
+            }
+            None => self.slots.push(Slot {
+                fd,
+                registration,
+                token,
+                arm,
+                seen,
+                changed: false,
+                in_doubt: false,
+            }),
+        }
+        self.by_fd.insert(fd, index);
+        self.touch(index);
+        Key {
+            index,
+            registration,
+        }
+    }
+
+    fn vacate(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        self.by_fd.remove(&slot.fd);
+        slot.fd = IGNORED.fd;
+        self.vacant.push(index);
+        self.touch(index);
+    }
+
+    /// Notes that a slot differs from the poller's array.
+    fn touch(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if !slot.changed {
+            slot.changed = true;
+            self.changed.push(index);
+        }
+        self.list_doubt(index);
+    }
+
+    /// Lists a slot that is in doubt, once.
+    fn list_doubt(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if !slot.in_doubt && slot.fd >= 0 && slot.arm.is_in_doubt() {
+            slot.in_doubt = true;
+            self.in_doubt.push(index);
+        }
+    }
+
+    /// Takes the system's answer about one slot; the event, if there is one to report.
+    fn answer(&mut self, index: usize, answer: pollfd, now: Instant) -> Option<Event> {
+        let slot = &mut self.slots[index];
+        // Asked before the last change: the next wait asks again.
+        if slot.changed || slot.fd != answer.fd {
+            return None;
+        }
+        if answer.revents & poll::NVAL != 0 {
+            // Closed without being deregistered; other systems forget it just so.
+            trace!("poll: {} was closed while registered", answer.fd);
+            self.vacate(index);
+            return None;
+        }
+        let asked = levels(answer.events) | Levels::ALWAYS;
+        let report = slot.arm.observe(asked, levels(answer.revents), now);
+        (!report.is_none()).then(|| Event::new(slot.token, report.readiness()))
+    }
+}
+
+const LEVELS: [(i16, Levels); 6] = [
+    (poll::IN, Levels::INPUT),
+    (poll::OUT, Levels::OUTPUT),
+    (poll::PRI, Levels::PRIORITY),
+    (poll::ERR, Levels::ERROR),
+    (poll::HUP, Levels::HANGUP),
+    (poll::RDHUP, Levels::READ_HANGUP),
+];
+
+/// What to ask the kernel for; what it reports unasked is ignored there.
+fn bits(asked: Levels) -> i16 {
+    let asked = LEVELS.iter().filter(|(_, level)| asked.has(*level));
+    asked.fold(0, |bits, (bit, _)| bits | bit) & !(poll::ERR | poll::HUP)
+}
+
+fn levels(bits: i16) -> Levels {
+    let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
+    hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer")
+            .field("length", &self.polled.len())
+            .finish()
+    }
+}
