@@ -11,6 +11,12 @@ const WRITABLE: u8 = 1 << 1;
 const PRIORITY: u8 = 1 << 2;
 const AIO: u8 = 1 << 3;
 const LIO: u8 = 1 << 4;
+const LEVEL: u8 = 1 << 5;
+const ONESHOT: u8 = 1 << 6;
+const EXCLUSIVE: u8 = 1 << 7;
+
+/// What is watched; the other bits say how it is delivered.
+const DIRECTIONS: u8 = READABLE | WRITABLE | PRIORITY | AIO | LIO;
 
 /// What you want to hear about a source: reading, writing, or both.
 ///
@@ -20,6 +26,21 @@ const LIO: u8 = 1 << 4;
 /// Interests tell the system what to *watch*. What arrives in an [`Event`] may say more (that the
 /// peer has closed, that an error is pending), and an event may come without its readiness: treat
 /// it as a hint, try the operation, and expect [`WouldBlock`].
+///
+/// # Delivery modes
+///
+/// An interest also says *how* readiness is delivered. The mode works for every source, also for
+/// those of other crates, and the same on every backend:
+///
+/// | mode | reports |
+/// |---|---|
+/// | edge, the default | when the source becomes ready; then not before it was found not ready |
+/// | [`level`](Interest::level) | in every poll, for as long as it is ready |
+/// | [`oneshot`](Interest::oneshot) | once; then nothing until it is reregistered |
+/// | [`exclusive`](Interest::exclusive) | to one (or a few) of several polls that watch the same source |
+///
+/// Modes combine: `READABLE.level().oneshot()`. A union has the modes of both sides, and
+/// [`remove`](Interest::remove) keeps them.
 ///
 /// [`Registry::register`]: crate::Registry::register
 /// [`Registry::reregister`]: crate::Registry::reregister
@@ -83,7 +104,9 @@ impl Interest {
         Interest(bits(self.0.get() | other.0.get()))
     }
 
-    /// This interest without `other`; `None` when nothing is left.
+    /// This interest without what `other` watches; `None` when nothing is left to watch.
+    ///
+    /// The mode stays, whatever the mode of `other`; [`edge`](Interest::edge) takes it away.
     ///
     /// ```
     /// use wakeful::Interest;
@@ -93,7 +116,102 @@ impl Interest {
     /// ```
     #[must_use = "an interest is a value: `remove` returns the rest"]
     pub fn remove(self, other: Interest) -> Option<Interest> {
-        NonZeroU8::new(self.0.get() & !other.0.get()).map(Interest)
+        let rest = self.0.get() & !(other.0.get() & DIRECTIONS);
+        NonZeroU8::new(rest)
+            .filter(|rest| rest.get() & DIRECTIONS != 0)
+            .map(Interest)
+    }
+
+    /// Level-triggered: report in every poll for as long as the source is ready.
+    ///
+    /// For sources that one does not want to drain: a bounded read per event, or I/O that somebody
+    /// else does. What nobody reads is reported again at once, so a loop that ignores an event
+    /// spins.
+    ///
+    /// ```
+    /// use wakeful::Interest;
+    ///
+    /// const LEVEL: Interest = Interest::READABLE.level();
+    /// assert!(LEVEL.is_level() && LEVEL.is_readable());
+    /// assert_eq!(format!("{LEVEL:?}"), "READABLE | LEVEL");
+    /// ```
+    #[must_use = "an interest is a value: `level` returns the changed one"]
+    pub const fn level(self) -> Interest {
+        self.add(Interest(bits(LEVEL)))
+    }
+
+    /// One-shot: report once, then be silent until [`reregister`](crate::Registry::reregister).
+    ///
+    /// What is ready at the time of the reregistration is reported at once. For sources that are handed to one of several threads: no
+    /// second thread gets an event before the first is done.
+    ///
+    /// ```
+    /// use wakeful::Interest;
+    ///
+    /// let interest = (Interest::READABLE | Interest::WRITABLE).oneshot();
+    /// assert!(interest.is_oneshot() && !interest.is_level());
+    /// ```
+    #[doc(alias = "EPOLLONESHOT")]
+    #[doc(alias = "EV_DISPATCH")]
+    #[must_use = "an interest is a value: `oneshot` returns the changed one"]
+    pub const fn oneshot(self) -> Interest {
+        self.add(Interest(bits(ONESHOT)))
+    }
+
+    /// Exclusive: of several polls that watch the same source this way, wake one, or a few, not all.
+    ///
+    /// For a listener that every worker's poll watches. A wake may still reach more than one, so accept
+    /// until it would block.
+    ///
+    /// # Platforms
+    ///
+    /// epoll on Linux 4.5 and later ([`EPOLLEXCLUSIVE`]). Registration is
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported) elsewhere, and for user-space sources, of which no two polls
+    /// share one. The kernel combines it with reading and writing in edge or level mode; together with
+    /// one-shot or `Interest::PRIORITY` it is [`InvalidInput`](std::io::ErrorKind::InvalidInput). It does not report
+    /// [`is_read_closed`](crate::event::Event::is_read_closed) for a half-close; a read does.
+    ///
+    /// [`EPOLLEXCLUSIVE`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    ///
+    /// ```
+    /// use wakeful::Interest;
+    ///
+    /// assert!(Interest::READABLE.exclusive().is_exclusive());
+    /// ```
+    #[doc(alias = "EPOLLEXCLUSIVE")]
+    #[must_use = "an interest is a value: `exclusive` returns the changed one"]
+    pub const fn exclusive(self) -> Interest {
+        self.add(Interest(bits(EXCLUSIVE)))
+    }
+
+    /// Edge-triggered, the default: takes every other mode away.
+    ///
+    /// ```
+    /// use wakeful::Interest;
+    ///
+    /// assert_eq!(Interest::READABLE.level().edge(), Interest::READABLE);
+    /// ```
+    #[must_use = "an interest is a value: `edge` returns the changed one"]
+    pub const fn edge(self) -> Interest {
+        Interest(bits(self.0.get() & DIRECTIONS))
+    }
+
+    /// Whether it is [level-triggered](Interest::level).
+    #[must_use]
+    pub const fn is_level(self) -> bool {
+        self.has(LEVEL)
+    }
+
+    /// Whether it is [one-shot](Interest::oneshot).
+    #[must_use]
+    pub const fn is_oneshot(self) -> bool {
+        self.has(ONESHOT)
+    }
+
+    /// Whether it is [exclusive](Interest::exclusive).
+    #[must_use]
+    pub const fn is_exclusive(self) -> bool {
+        self.has(EXCLUSIVE)
     }
 
     /// Whether reading is part of it.
@@ -161,6 +279,9 @@ impl fmt::Debug for Interest {
             (PRIORITY as u32, "PRIORITY"),
             (AIO as u32, "AIO"),
             (LIO as u32, "LIO"),
+            (LEVEL as u32, "LEVEL"),
+            (ONESHOT as u32, "ONESHOT"),
+            (EXCLUSIVE as u32, "EXCLUSIVE"),
         ];
         Flags::new(self.0.get().into(), NAMES, " | ").fmt(f)
     }
@@ -184,6 +305,23 @@ mod tests {
         let both = Interest::READABLE | Interest::WRITABLE;
         assert_eq!(both.remove(Interest::READABLE), Some(Interest::WRITABLE));
         assert_eq!(both.remove(both), None);
+    }
+
+    #[test]
+    fn modes_survive_unions_and_removals() {
+        let interest = Interest::READABLE.level().oneshot() | Interest::WRITABLE;
+        assert!(interest.is_level() && interest.is_oneshot() && !interest.is_exclusive());
+        let rest = interest.remove(Interest::WRITABLE).unwrap();
+        assert_eq!(rest, Interest::READABLE.level().oneshot());
+        assert_eq!(rest.remove(Interest::READABLE), None);
+        let same = interest.remove(Interest::WRITABLE.level()).unwrap();
+        assert!(same.is_level());
+    }
+
+    #[test]
+    fn a_mode_alone_is_no_interest() {
+        assert_eq!(Interest::READABLE.level().remove(Interest::READABLE), None);
+        assert_eq!(Interest::READABLE.exclusive().edge(), Interest::READABLE);
     }
 
     #[test]

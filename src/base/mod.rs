@@ -1,10 +1,12 @@
 //! Values that know no operating system: tokens, interests, readiness, waits.
 
 pub(crate) mod backend;
+pub(crate) mod blocked;
 pub(crate) mod event;
 pub(crate) mod interest;
 pub(crate) mod readiness;
 pub(crate) mod sync;
 pub(crate) mod token;
+#[cfg_attr(not(selector = "epoll"), allow(dead_code))]
 pub(crate) mod unclaimed;
 pub(crate) mod wait;

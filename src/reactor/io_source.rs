@@ -15,10 +15,11 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
+use crate::base::blocked::Blocked;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
 use crate::reactor::registry::{Registry, Shared, Source};
-use crate::sys::{self, AsRaw, Blocked, Registration};
+use crate::sys::{self, AsRaw, Registration};
 
 /// An object that does I/O, and the registration it may have.
 pub(crate) struct IoSource<T> {

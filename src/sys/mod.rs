@@ -19,28 +19,19 @@ pub(crate) use self::unix::doorbell::Doorbell;
 #[cfg(all(feature = "os-poll", selector = "poll"))]
 pub(crate) use self::unix::poll::{Buffer, Registration, Selector};
 
-#[cfg(not(unix))]
-pub(crate) type Raw = i32;
 #[cfg(all(unix, any(feature = "net", feature = "os-ext")))]
 pub(crate) use self::unix::{raw, AsRaw};
-#[cfg(unix)]
-pub(crate) use std::os::fd::RawFd as Raw;
-
-/// What an operation that would block was waiting for.
-#[cfg_attr(not(any(feature = "net", feature = "os-ext")), allow(dead_code))]
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Blocked {
-    Read,
-    Write,
-    /// One of both; the operation was not ours, and only its outcome is known.
-    Either,
-}
+#[cfg(all(unix, feature = "os-poll"))]
+use self::unix::os::Raw;
+#[cfg(not(feature = "os-poll"))]
+use self::shell::Raw;
 
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {
     use std::io;
 
     use crate::base::backend::Backend;
+    use crate::base::blocked::Blocked;
     use crate::base::event::Event;
     use crate::base::interest::Interest;
     use crate::base::token::Token;

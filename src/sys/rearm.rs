@@ -23,6 +23,11 @@
 //!
 //! So events may be spurious, never missing, and never come in a spin.
 //!
+//! # Other modes
+//!
+//! Level mode is what the system does by itself: everything stays armed, and nothing is latched. One-shot
+//! disarms everything at the first report, until the source is registered anew.
+//!
 //! # Errors and hang-ups
 //!
 //! They are reported unasked for as long as they last. Each is reported once; while it lasts the
@@ -32,8 +37,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::base::blocked::Blocked;
+use crate::base::interest::Interest;
 use crate::sys::levels::Levels;
-use crate::sys::Blocked;
 
 /// What to ask the system about one registration, and what to make of the answer.
 #[derive(Debug)]
@@ -48,11 +54,36 @@ pub(crate) struct Arm {
     distance: Backoff,
     /// Whether the source's I/O passes through us.
     seen: bool,
+    mode: Mode,
+}
+
+/// How readiness is delivered.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Mode {
+    Edge,
+    Level,
+    /// Not reported yet, edge and level alike.
+    Once,
+    /// Reported once.
+    Spent,
+}
+
+impl Mode {
+    fn of(interest: Interest) -> Self {
+        if interest.is_oneshot() {
+            Self::Once
+        } else if interest.is_level() {
+            Self::Level
+        } else {
+            Self::Edge
+        }
+    }
 }
 
 impl Arm {
     /// Everything that is asked for is armed: what is ready will be reported.
-    pub(crate) fn new(asked_for: Levels, seen: bool) -> Self {
+    pub(crate) fn new(interest: Interest, seen: bool) -> Self {
+        let asked_for = Levels::asked_for(interest);
         let side = |level| Side {
             level,
             state: if asked_for.has(level) {
@@ -69,12 +100,16 @@ impl Arm {
             lull: None,
             distance: Backoff::SHORTEST,
             seen,
+            mode: Mode::of(interest),
         }
     }
 
     /// What to ask the system for now; `None` when it must not be asked at all, because it would
     /// answer at once with what is known.
     pub(crate) fn ask(&self, now: Instant) -> Option<Levels> {
+        if self.mode == Mode::Spent {
+            return None;
+        }
         let sides = self.sides();
         let mut asked = Levels::NONE;
         for side in sides {
@@ -90,6 +125,9 @@ impl Arm {
 
     /// When to ask about more than now, if time alone brings that about.
     pub(crate) fn next_look(&self) -> Option<Instant> {
+        if self.mode == Mode::Spent {
+            return None;
+        }
         let of_sides = self.sides().into_iter().filter_map(Side::quiet_until).min();
         if !self.latched.has(Levels::ALWAYS) {
             return of_sides;
@@ -104,11 +142,29 @@ impl Arm {
     /// Whether the system's silence would tell something, or time will.
     pub(crate) fn is_in_doubt(&self) -> bool {
         let in_doubt = |side: &Side| matches!(side.state, State::InDoubt { .. });
+        if self.mode == Mode::Spent {
+            return false;
+        }
         self.latched.has(Levels::ALWAYS) || self.sides().into_iter().any(in_doubt)
     }
 
     /// Takes the system's answer to what was `asked`; returns what to report, if anything.
     pub(crate) fn observe(&mut self, asked: Levels, levels: Levels, now: Instant) -> Levels {
+        match self.mode {
+            Mode::Edge => self.observe_edge(asked, levels, now),
+            Mode::Level => levels & asked,
+            Mode::Once => {
+                let report = levels & asked;
+                if !report.is_none() {
+                    self.mode = Mode::Spent;
+                }
+                report
+            }
+            Mode::Spent => Levels::NONE,
+        }
+    }
+
+    fn observe_edge(&mut self, asked: Levels, levels: Levels, now: Instant) -> Levels {
         self.unlatch(levels);
         // An operation that blocked found one direction not ready. If none of those in doubt is so
         // any more, one has become ready since, and any may be the one.
@@ -321,16 +377,16 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn both() -> Levels {
-        Levels::INPUT | Levels::OUTPUT | Levels::READ_HANGUP
+    fn both() -> Interest {
+        Interest::READABLE | Interest::WRITABLE
     }
 
-    fn seen(asked_for: Levels) -> Arm {
-        Arm::new(asked_for, true)
+    fn seen(interest: Interest) -> Arm {
+        Arm::new(interest, true)
     }
 
-    fn unseen(asked_for: Levels) -> Arm {
-        Arm::new(asked_for, false)
+    fn unseen(interest: Interest) -> Arm {
+        Arm::new(interest, false)
     }
 
     /// One wait of a system where `levels` hold: what is reported.
@@ -372,7 +428,7 @@ mod tests {
     #[test]
     fn a_side_nobody_asked_for_is_never_armed() {
         let now = Instant::now();
-        let mut arm = seen(Levels::OUTPUT);
+        let mut arm = seen(Interest::WRITABLE);
         arm.blocked(Blocked::Read);
         assert!(!is_asked(&arm, Levels::INPUT | Levels::READ_HANGUP, now));
     }
@@ -390,7 +446,7 @@ mod tests {
     #[test]
     fn a_lasting_hangup_is_reported_once_and_not_asked_about_when_nothing_is_armed() {
         let now = Instant::now();
-        let mut arm = seen(Levels::INPUT | Levels::READ_HANGUP);
+        let mut arm = seen(Interest::READABLE);
         let hung_up = Levels::INPUT | Levels::HANGUP;
         assert_eq!(wait(&mut arm, hung_up, now), hung_up);
         assert_eq!(arm.ask(now + Duration::from_secs(1)), None);
@@ -436,7 +492,7 @@ mod tests {
     #[test]
     fn an_unseen_source_that_was_drained_is_armed_without_delay() {
         let now = Instant::now();
-        let mut arm = unseen(Levels::INPUT);
+        let mut arm = unseen(Interest::READABLE);
         assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
         assert!(arm.is_in_doubt());
         assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
@@ -448,7 +504,7 @@ mod tests {
     fn an_unseen_source_that_stays_ready_is_reported_at_growing_distances() {
         let start = Instant::now();
         let mut now = start;
-        let mut arm = unseen(Levels::INPUT);
+        let mut arm = unseen(Interest::READABLE);
         assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
         let mut distances = Vec::new();
         for _ in 0..10 {
@@ -501,10 +557,35 @@ mod tests {
     #[test]
     fn try_io_on_one_direction_is_no_doubt() {
         let now = Instant::now();
-        let mut arm = seen(Levels::INPUT | Levels::READ_HANGUP);
+        let mut arm = seen(Interest::READABLE);
         wait(&mut arm, Levels::INPUT, now);
         arm.blocked(Blocked::Either);
         assert!(!arm.is_in_doubt());
         assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+    }
+
+    #[test]
+    fn level_mode_reports_for_as_long_as_it_lasts() {
+        let now = Instant::now();
+        let mut arm = seen(both().level());
+        let ready = Levels::INPUT | Levels::HANGUP;
+        for _ in 0..3 {
+            assert_eq!(wait(&mut arm, ready, now), ready);
+        }
+        assert!(!arm.is_in_doubt() && arm.next_look().is_none());
+    }
+
+    #[test]
+    fn one_shot_reports_once_whatever_blocks_afterwards() {
+        let now = Instant::now();
+        for interest in [both().oneshot(), both().level().oneshot()] {
+            let mut arm = unseen(interest);
+            assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
+            assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+            arm.blocked(Blocked::Read);
+            arm.blocked(Blocked::Either);
+            assert_eq!(arm.ask(now), None);
+            assert!(!arm.is_in_doubt() && arm.next_look().is_none());
+        }
     }
 }

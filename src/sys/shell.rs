@@ -3,24 +3,26 @@
 //! No value of these types can be made, so what follows `Selector::new` cannot be reached, and the
 //! compiler knows it.
 
-use std::convert::Infallible;
 use std::io;
 
 use crate::base::backend::Backend;
+use crate::base::blocked::Blocked;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
 use crate::base::wait::Wait;
-use crate::sys::{Blocked, Raw};
 
 #[derive(Debug)]
-pub(crate) struct Selector(Infallible);
+pub(crate) enum Selector {}
 
 #[derive(Debug)]
-pub(crate) struct Doorbell(Infallible);
+pub(crate) enum Doorbell {}
 
 #[derive(Debug)]
-pub(crate) struct Registration(Infallible);
+pub(crate) enum Registration {}
+
+/// How a source would be named to the system.
+pub(crate) type Raw = i32;
 
 #[derive(Debug, Default)]
 pub(crate) struct Buffer;
@@ -34,7 +36,7 @@ impl Selector {
     }
 
     pub(crate) fn backend(&self) -> Backend {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn select(
@@ -44,7 +46,7 @@ impl Selector {
         _room: usize,
         _wait: Wait,
     ) -> io::Result<()> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn register(
@@ -53,7 +55,7 @@ impl Selector {
         _token: Token,
         _interest: Interest,
     ) -> io::Result<Registration> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn reregister(
@@ -63,11 +65,11 @@ impl Selector {
         _token: Token,
         _interest: Interest,
     ) -> io::Result<()> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn deregister(&self, _raw: Raw, _registration: &Registration) -> io::Result<()> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn register_unseen(
@@ -76,7 +78,7 @@ impl Selector {
         _token: Token,
         _interest: Interest,
     ) -> io::Result<()> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn reregister_unseen(
@@ -85,29 +87,22 @@ impl Selector {
         _token: Token,
         _interest: Interest,
     ) -> io::Result<()> {
-        match self.0 {}
+        match *self {}
     }
 
     pub(crate) fn deregister_unseen(&self, _raw: Raw) -> io::Result<()> {
-        match self.0 {}
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for Selector {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        match self.0 {}
+        match *self {}
     }
 }
 
 impl Doorbell {
     pub(crate) fn ring(&self) -> io::Result<()> {
-        match self.0 {}
+        match *self {}
     }
 }
 
 impl Registration {
     pub(crate) fn blocked(&self, _direction: Blocked) {
-        match self.0 {}
+        match *self {}
     }
 }

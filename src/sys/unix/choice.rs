@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::base::backend::Backend;
+use crate::base::blocked::Blocked;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -14,7 +15,7 @@ use crate::sys::unix::doorbell::Doorbell;
 #[cfg(selector = "epoll")]
 use crate::sys::unix::epoll as native;
 use crate::sys::unix::poll;
-use crate::sys::{Blocked, Raw};
+use crate::sys::unix::os::Raw;
 
 #[derive(Debug)]
 pub(crate) enum Selector {

@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::backend::Backend;
+use crate::base::blocked::Blocked;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::readiness::Readiness;
@@ -28,7 +29,7 @@ use crate::diagnostics::log::trace;
 use crate::sys::levels::Levels;
 use crate::sys::unix::doorbell::Doorbell;
 use crate::sys::unix::os::epoll::{self, epoll_event};
-use crate::sys::{Blocked, Raw};
+use crate::sys::unix::os::Raw;
 
 /// One epoll instance, and the doorbell in it.
 pub(crate) struct Selector {
@@ -123,7 +124,8 @@ impl Selector {
         interest: Interest,
     ) -> io::Result<()> {
         let data = self.claim(token)?;
-        epoll::add(self.epoll.as_fd(), raw, wanted(interest), data)
+        epoll::add(self.epoll.as_fd(), raw, wanted(interest)?, data)
+            .map_err(|err| explain_exclusive(interest, err))
     }
 
     pub(crate) fn reregister_unseen(
@@ -133,7 +135,16 @@ impl Selector {
         interest: Interest,
     ) -> io::Result<()> {
         let data = self.claim(token)?;
-        epoll::modify(self.epoll.as_fd(), raw, wanted(interest), data)
+        let (epoll, wanted) = (self.epoll.as_fd(), wanted(interest)?);
+        match epoll::modify(epoll, raw, wanted, data) {
+            // The kernel changes no registration from or to exclusive: it has to be made anew.
+            Err(err) if err.kind() == io::ErrorKind::InvalidInput => {
+                epoll::delete(epoll, raw)?;
+                epoll::add(epoll, raw, wanted, data)
+                    .map_err(|err| explain_exclusive(interest, err))
+            }
+            outcome => outcome,
+        }
     }
 
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
@@ -196,10 +207,36 @@ impl fmt::Debug for Buffer {
 const DOORBELL: u32 = epoll::IN | epoll::ET;
 
 /// What to ask the kernel for.
-fn wanted(interest: Interest) -> u32 {
-    let asked_for = Levels::asked_for(interest);
+fn wanted(interest: Interest) -> io::Result<u32> {
+    let mut asked_for = Levels::asked_for(interest);
+    let mut mode = if interest.is_level() { 0 } else { epoll::ET };
+    if interest.is_oneshot() {
+        mode |= epoll::ONESHOT;
+    }
+    if interest.is_exclusive() {
+        if interest.is_oneshot() || interest.is_priority() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "exclusive interest goes with reading and writing in edge or level mode only",
+            ));
+        }
+        mode |= epoll::EXCLUSIVE;
+        // Refused by the kernel in this combination.
+        asked_for = asked_for & !Levels::READ_HANGUP;
+    }
     let asked = LEVELS.iter().filter(|(_, level)| asked_for.has(*level));
-    asked.fold(epoll::ET, |bits, (bit, _)| bits | bit)
+    Ok(asked.fold(mode, |bits, (bit, _)| bits | bit))
+}
+
+/// Kernels before 4.5 do not know the flag.
+fn explain_exclusive(interest: Interest, err: io::Error) -> io::Error {
+    if interest.is_exclusive() && err.kind() == io::ErrorKind::InvalidInput {
+        return io::Error::new(
+            io::ErrorKind::Unsupported,
+            "exclusive interest needs Linux 4.5 or later",
+        );
+    }
+    err
 }
 
 fn readiness(bits: u32) -> Readiness {
@@ -237,6 +274,7 @@ mod tests {
 
     #[test]
     fn reading_watches_for_the_peers_shutdown_too() {
+        let wanted = |interest| wanted(interest).unwrap();
         assert_eq!(
             wanted(Interest::READABLE),
             epoll::ET | epoll::IN | epoll::RDHUP

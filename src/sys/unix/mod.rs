@@ -11,6 +11,9 @@ mod epoll;
 #[cfg(feature = "os-poll")]
 pub(crate) mod poll;
 
+#[cfg(not(feature = "os-poll"))]
+mod shell;
+
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) use std::os::fd::AsRawFd as AsRaw;
 

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::base::backend::Backend;
+use crate::base::blocked::Blocked;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -37,7 +38,7 @@ use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::unix::doorbell::Doorbell;
 use crate::sys::unix::os::poll::{self, pollfd};
-use crate::sys::{Blocked, Raw};
+use crate::sys::unix::os::Raw;
 
 /// The registrations of one poll.
 #[derive(Debug)]
@@ -117,10 +118,11 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
+        require_shareable(interest)?;
         self.shared.change(|table| {
             let slot = table.slot(&registration.key).ok_or_else(not_registered)?;
             slot.token = token;
-            slot.arm = Arm::new(Levels::asked_for(interest), true);
+            slot.arm = Arm::new(interest, true);
             table.touch(registration.key.index);
             Ok(())
         })
@@ -145,11 +147,12 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
+        require_shareable(interest)?;
         self.shared.change(|table| {
             let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
             let slot = &mut table.slots[index];
             slot.token = token;
-            slot.arm = Arm::new(Levels::asked_for(interest), slot.seen);
+            slot.arm = Arm::new(interest, slot.seen);
             table.touch(index);
             Ok(())
         })
@@ -164,8 +167,9 @@ impl Selector {
     }
 
     fn insert(&self, raw: Raw, token: Token, interest: Interest, seen: bool) -> io::Result<Key> {
+        require_shareable(interest)?;
         poll::check_pollable(raw)?;
-        let arm = Arm::new(Levels::asked_for(interest), seen);
+        let arm = Arm::new(interest, seen);
         self.shared.change(|table| {
             if table.by_fd.contains_key(&raw) {
                 return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
@@ -298,6 +302,17 @@ impl Shared {
             Ok(())
         })
     }
+}
+
+/// poll(2) wakes everybody who waits.
+fn require_shareable(interest: Interest) -> io::Result<()> {
+    if interest.is_exclusive() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "exclusive interest needs epoll(7); poll(2) wakes every poll that watches a source",
+        ));
+    }
+    Ok(())
 }
 
 fn not_registered() -> io::Error {

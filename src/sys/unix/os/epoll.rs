@@ -21,6 +21,8 @@ pub(crate) const ERR: u32 = libc::EPOLLERR as u32;
 pub(crate) const HUP: u32 = libc::EPOLLHUP as u32;
 pub(crate) const RDHUP: u32 = libc::EPOLLRDHUP as u32;
 pub(crate) const ET: u32 = libc::EPOLLET as u32;
+pub(crate) const ONESHOT: u32 = libc::EPOLLONESHOT as u32;
+pub(crate) const EXCLUSIVE: u32 = libc::EPOLLEXCLUSIVE as u32;
 
 /// epoll_create1(2), closed on exec.
 pub(crate) fn create() -> io::Result<OwnedFd> {

@@ -19,6 +19,10 @@ pub(crate) mod socket;
 
 use std::io;
 
+/// How a source is named to the system.
+#[allow(unused_imports)] // by backends, of which there may be none
+pub(crate) use std::os::fd::RawFd as Raw;
+
 /// What a system call returned, or why it failed.
 #[allow(dead_code)] // every feature and system uses some of these files
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {

@@ -19,7 +19,6 @@ use std::io;
 #[cfg(target_os = "android")]
 use std::os::android::net::SocketAddrExt;
 #[cfg(capability = "flags_at_open")]
-#[cfg(capability = "flags_at_open")]
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
