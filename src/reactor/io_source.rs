@@ -13,6 +13,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use crate::base::blocked::Blocked;
@@ -25,6 +26,8 @@ use crate::sys::{self, AsRaw, Registration};
 pub(crate) struct IoSource<T> {
     // Before `inner`: an emulating backend must forget the descriptor before it is closed.
     link: Option<Link>,
+    /// Whether the descriptor was handed out, so that I/O may pass us by.
+    exposed: AtomicBool,
     inner: T,
 }
 
@@ -35,7 +38,21 @@ struct Link {
 
 impl<T> IoSource<T> {
     pub(crate) const fn new(inner: T) -> Self {
-        Self { link: None, inner }
+        Self {
+            link: None,
+            exposed: AtomicBool::new(false),
+            inner,
+        }
+    }
+
+    /// The object, for a user who asks for its descriptor: what is done with that is not seen.
+    pub(crate) fn expose(&self) -> &T {
+        // Relaxed: read by `register`, which has the source to itself.
+        self.exposed.store(true, Relaxed);
+        if let Some(link) = &self.link {
+            link.registration.exposed();
+        }
+        &self.inner
     }
 
     /// The object alone; what is registered with the kernel stays so until it is closed.
@@ -149,6 +166,9 @@ impl<T: AsRaw> Source for IoSource<T> {
         }
         let selector = &registry.shared().selector;
         let registration = selector.register(sys::raw(&self.inner), token, interest)?;
+        if self.exposed.load(Relaxed) {
+            registration.exposed();
+        }
         self.link = Some(Link {
             poll: Arc::downgrade(registry.shared()),
             registration,

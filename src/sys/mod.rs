@@ -64,6 +64,8 @@ const _: () = {
             Selector::reregister;
         let _: fn(&Selector, Raw, &Registration) -> io::Result<()> = Selector::deregister;
         let _: fn(&Registration, Blocked) = Registration::blocked;
+        // The descriptor was handed out, so I/O may pass us by from now on.
+        let _: fn(&Registration) = Registration::exposed;
 
         // Sources whose I/O we do not see.
         let _: fn(&Selector, Raw, Token, Interest) -> io::Result<()> = Selector::register_unseen;

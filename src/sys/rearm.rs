@@ -12,9 +12,10 @@
 //!
 //! # When it is not clear whether a source was drained
 //!
-//! Two cases: the I/O of an *unseen* source ([`SourceFd`], and everything built on it) does not pass
-//! through us at all; and an operation of `try_io` blocked, but did it read or write? Then a direction is *in doubt*,
-//! and the system is asked about it when the poller next waits:
+//! Two cases. The I/O of an *unseen* source does not pass through us: that of [`SourceFd`] and
+//! everything built on it, and of a source of ours whose descriptor was handed out, until an
+//! operation of ours has blocked. And an operation of `try_io` blocked, but did it read
+//! or write? Then a direction is *in doubt*, and the poller looks, without waiting, before it next waits:
 //!
 //! - Not ready: it was drained, so it is armed, with no delay and nothing lost.
 //! - Still ready: it was not drained, or became ready again in between. It is left alone for a while and
@@ -52,8 +53,6 @@ pub(crate) struct Arm {
     /// While something is latched: not before this, the next distance after it.
     lull: Option<Instant>,
     distance: Backoff,
-    /// Whether the source's I/O passes through us.
-    seen: bool,
     mode: Mode,
 }
 
@@ -86,6 +85,7 @@ impl Arm {
         let asked_for = Levels::asked_for(interest);
         let side = |level| Side {
             level,
+            seen,
             state: if asked_for.has(level) {
                 State::Armed
             } else {
@@ -99,7 +99,6 @@ impl Arm {
             latched: Levels::NONE,
             lull: None,
             distance: Backoff::SHORTEST,
-            seen,
             mode: Mode::of(interest),
         }
     }
@@ -139,6 +138,11 @@ impl Arm {
         self.lull.max(of_sides)
     }
 
+    /// Whether to look without waiting: the answer tells whether the source was drained.
+    pub(crate) fn wants_a_look(&self) -> bool {
+        self.mode == Mode::Edge && self.sides().into_iter().any(Side::is_looked_at)
+    }
+
     /// Whether the system's silence would tell something, or time will.
     pub(crate) fn is_in_doubt(&self) -> bool {
         let in_doubt = |side: &Side| matches!(side.state, State::InDoubt { .. });
@@ -168,18 +172,17 @@ impl Arm {
         self.unlatch(levels);
         // An operation that blocked found one direction not ready. If none of those in doubt is so
         // any more, one has become ready since, and any may be the one.
-        let blocked_and_ready_again = self.seen
-            && self
-                .sides()
-                .into_iter()
-                .all(|side| !side.is_looked_at() || levels.has(side.level));
+        let ready_again = self
+            .sides()
+            .into_iter()
+            .all(|side| !side.is_looked_at() || levels.has(side.level));
         let mut report = Levels::NONE;
         for side in [&mut self.read, &mut self.write, &mut self.priority] {
             if !asked.has(side.level) {
                 continue;
             }
             let is_ready = levels.has(side.level);
-            if side.observe(is_ready, self.seen, blocked_and_ready_again, now) {
+            if side.observe(is_ready, ready_again, now) {
                 report |= side.level;
             }
         }
@@ -202,10 +205,10 @@ impl Arm {
     pub(crate) fn blocked(&mut self, blocked: Blocked) {
         match blocked {
             Blocked::Read => {
-                self.read.arm();
-                self.priority.arm();
+                self.read.block();
+                self.priority.block();
             }
-            Blocked::Write => self.write.arm(),
+            Blocked::Write => self.write.block(),
             Blocked::Either if !self.write.is_watched() => self.blocked(Blocked::Read),
             Blocked::Either if !self.read.is_watched() => self.blocked(Blocked::Write),
             Blocked::Either => {
@@ -214,6 +217,14 @@ impl Arm {
                 self.priority.doubt();
             }
         }
+    }
+
+    /// The descriptor was handed out: from now on I/O may pass us by.
+    pub(crate) fn expose(&mut self) {
+        self.read.expose(Backoff::SHORTEST);
+        self.priority.expose(Backoff::SHORTEST);
+        // Mostly ready and seldom waited for, so not worth much noise.
+        self.write.expose(Backoff(Backoff::LONGEST));
     }
 
     /// Forgets errors and hang-ups that are over.
@@ -242,6 +253,8 @@ impl Arm {
 #[derive(Debug)]
 struct Side {
     level: Levels,
+    /// Whether its I/O passes through us.
+    seen: bool,
     state: State,
 }
 
@@ -262,10 +275,12 @@ enum State {
 }
 
 impl State {
-    const LOOK: Self = Self::InDoubt {
-        quiet_until: None,
-        distance: Backoff::SHORTEST,
-    };
+    const fn look(distance: Backoff) -> Self {
+        Self::InDoubt {
+            quiet_until: None,
+            distance,
+        }
+    }
 }
 
 impl Side {
@@ -309,18 +324,33 @@ impl Side {
         }
     }
 
+    /// An operation of ours blocked, so this side's I/O does pass through us.
+    fn block(&mut self) {
+        self.seen = true;
+        self.arm();
+    }
+
     fn doubt(&mut self) {
         if self.state == State::Reported {
-            self.state = State::LOOK;
+            self.state = State::look(Backoff::SHORTEST);
+        }
+    }
+
+    fn expose(&mut self, distance: Backoff) {
+        self.seen = false;
+        if self.state == State::Reported {
+            self.state = State::look(distance);
         }
     }
 
     /// Takes the answer to a question that was asked; returns whether to report.
-    fn observe(&mut self, is_ready: bool, seen: bool, at_once: bool, now: Instant) -> bool {
+    ///
+    /// `ready_again`: nothing that was looked at is still blocked.
+    fn observe(&mut self, is_ready: bool, ready_again: bool, now: Instant) -> bool {
         match self.state {
             State::Unwatched | State::Reported => false,
             State::Armed if is_ready => {
-                self.state = if seen { State::Reported } else { State::LOOK };
+                self.state = self.after_report(Backoff::SHORTEST);
                 true
             }
             State::Armed => false,
@@ -331,8 +361,8 @@ impl Side {
             State::InDoubt {
                 quiet_until: None,
                 mut distance,
-            } if !(seen && at_once) => {
-                let quiet = if seen {
+            } if !(self.seen && ready_again) => {
+                let quiet = if self.seen {
                     Backoff::LONGEST
                 } else {
                     distance.next()
@@ -344,16 +374,17 @@ impl Side {
                 false
             }
             State::InDoubt { distance, .. } => {
-                self.state = if seen {
-                    State::Reported
-                } else {
-                    State::InDoubt {
-                        quiet_until: None,
-                        distance,
-                    }
-                };
+                self.state = self.after_report(distance);
                 true
             }
+        }
+    }
+
+    fn after_report(&self, distance: Backoff) -> State {
+        if self.seen {
+            State::Reported
+        } else {
+            State::look(distance)
         }
     }
 }
@@ -587,5 +618,28 @@ mod tests {
             assert_eq!(arm.ask(now), None);
             assert!(!arm.is_in_doubt() && arm.next_look().is_none());
         }
+    }
+
+    #[test]
+    fn a_descriptor_that_was_handed_out_is_looked_after() {
+        let now = Instant::now();
+        let mut arm = seen(both());
+        wait(&mut arm, Levels::INPUT, now);
+        arm.expose();
+        assert!(arm.wants_a_look());
+        assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+    }
+
+    #[test]
+    fn after_an_operation_of_ours_has_blocked_nothing_is_in_doubt() {
+        let now = Instant::now();
+        let mut arm = seen(Interest::READABLE);
+        arm.expose();
+        wait(&mut arm, Levels::INPUT, now);
+        assert!(arm.is_in_doubt());
+        arm.blocked(Blocked::Read);
+        assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+        assert!(!arm.is_in_doubt());
     }
 }

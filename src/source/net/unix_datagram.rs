@@ -395,7 +395,10 @@ impl UnixDatagram {
         self.inner.take_error()
     }
 
-    /// Shuts down reading, writing, or both.
+    /// Shuts down receiving, sending, or both.
+    ///
+    /// Who sends to a socket that does not receive is told so with
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
     ///
     /// # Errors
     ///
@@ -405,11 +408,12 @@ impl UnixDatagram {
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
+    /// use std::io::ErrorKind;
     /// use std::net::Shutdown;
     ///
-    /// let (here, _there) = wakeful::net::UnixDatagram::pair()?;
-    /// here.shutdown(Shutdown::Both)?;
-    /// assert_eq!(here.recv(&mut [0; 16])?, 0);
+    /// let (here, there) = wakeful::net::UnixDatagram::pair()?;
+    /// here.shutdown(Shutdown::Read)?;
+    /// assert_eq!(there.send(b"hello").unwrap_err().kind(), ErrorKind::BrokenPipe);
     /// # Ok(())
     /// # }
     /// ```

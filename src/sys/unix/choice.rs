@@ -158,6 +158,13 @@ impl AsFd for Selector {
 }
 
 impl Registration {
+    pub(crate) fn exposed(&self) {
+        match self {
+            Self::Native(registration) => registration.exposed(),
+            Self::Poll(registration) => registration.exposed(),
+        }
+    }
+
     pub(crate) fn blocked(&self, direction: Blocked) {
         match self {
             Self::Native(registration) => registration.blocked(direction),

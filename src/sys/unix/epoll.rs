@@ -44,6 +44,8 @@ pub(crate) struct Selector {
 pub(crate) struct Registration;
 
 impl Registration {
+    pub(crate) fn exposed(&self) {}
+
     pub(crate) fn blocked(&self, _direction: Blocked) {}
 }
 

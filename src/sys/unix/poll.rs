@@ -25,7 +25,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
@@ -89,11 +89,7 @@ impl Selector {
         room: usize,
         wait: Wait,
     ) -> io::Result<()> {
-        let next_look = self.prepare(buffer, !wait.is_none());
-        let wait = match next_look {
-            Some(look) => wait.no_longer_than(look.saturating_duration_since(Instant::now())),
-            None => wait,
-        };
+        let wait = self.prepare(buffer, wait);
         let outcome = poll::poll(&mut buffer.polled, wait);
         self.harvest(buffer, outcome, events, room)
     }
@@ -122,7 +118,7 @@ impl Selector {
         self.shared.change(|table| {
             let slot = table.slot(&registration.key).ok_or_else(not_registered)?;
             slot.token = token;
-            slot.arm = Arm::new(interest, true);
+            slot.arm = Arm::new(interest, slot.seen);
             table.touch(registration.key.index);
             Ok(())
         })
@@ -178,8 +174,8 @@ impl Selector {
         })
     }
 
-    /// Brings the array up to date; says when something has to be looked at again.
-    fn prepare(&self, buffer: &mut Buffer, will_wait: bool) -> Option<Instant> {
+    /// Brings the array up to date; says how long to wait before something has to be looked at.
+    fn prepare(&self, buffer: &mut Buffer, mut wait: Wait) -> Wait {
         let mut table = self.shared.table();
         let table = &mut *table;
         let now = Instant::now();
@@ -192,15 +188,16 @@ impl Selector {
         }
         buffer.polled.resize(1 + table.slots.len(), IGNORED);
 
-        let mut next_look = None;
         for index in table.changed.drain(..).chain(table.in_doubt.iter().copied()) {
             let slot = &mut table.slots[index];
             slot.changed = false;
             buffer.polled[1 + index] = slot.question(now);
-            next_look = earlier(next_look, slot.next_look());
+            if let Some(look) = slot.next_look(now) {
+                wait = wait.no_longer_than(look);
+            }
         }
-        table.is_waiting = will_wait;
-        next_look
+        table.is_waiting = !wait.is_none();
+        wait
     }
 
     /// Takes the answers of a wait.
@@ -228,8 +225,12 @@ impl Selector {
                 let nothing = table.answer(index, answer, now);
                 debug_assert!(nothing.is_none(), "silence is not reported");
             }
-            // Also if the doubt is over: the array still has the old question.
-            table.touch(index);
+            if answer.revents == 0 {
+                // Also if the doubt is over: the array still has the old question.
+                table.touch(index);
+            } else {
+                table.list_doubt(index);
+            }
         }
         let most = events.len().saturating_add(room);
         let number = buffer.polled.len() - 1;
@@ -260,11 +261,23 @@ impl AsFd for Selector {
 }
 
 impl Registration {
+    /// The descriptor was handed out.
+    pub(crate) fn exposed(&self) {
+        self.with_slot(|slot| {
+            slot.seen = false;
+            slot.arm.expose();
+        });
+    }
+
     pub(crate) fn blocked(&self, direction: Blocked) {
+        self.with_slot(|slot| slot.arm.blocked(direction));
+    }
+
+    fn with_slot(&self, change: impl FnOnce(&mut Slot)) {
         // A failure to interrupt the poller is the doorbell's, which has none.
         let _ = self.shared.change(|table| {
             if let Some(slot) = table.slot(&self.key) {
-                slot.arm.blocked(direction);
+                change(slot);
                 table.touch(self.key.index);
             }
             Ok(())
@@ -374,8 +387,16 @@ impl Slot {
         }
     }
 
-    fn next_look(&self) -> Option<Instant> {
-        self.arm.next_look().filter(|_| self.fd >= 0)
+    /// How long the next wait may last at most, on account of this slot.
+    fn next_look(&self, now: Instant) -> Option<Duration> {
+        if self.fd < 0 {
+            return None;
+        }
+        if self.arm.wants_a_look() {
+            return Some(Duration::ZERO);
+        }
+        let look = self.arm.next_look()?;
+        Some(look.saturating_duration_since(now))
     }
 }
 
@@ -479,10 +500,6 @@ fn bits(asked: Levels) -> i16 {
 fn levels(bits: i16) -> Levels {
     let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
     hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    one.into_iter().chain(other).min()
 }
 
 impl fmt::Debug for Buffer {

@@ -9,13 +9,13 @@ macro_rules! fd_conversions {
     ($source:ty, $object:ty) => {
         impl ::std::os::fd::AsFd for $source {
             fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
-                ::std::os::fd::AsFd::as_fd(&*self.inner)
+                ::std::os::fd::AsFd::as_fd(self.inner.expose())
             }
         }
 
         impl ::std::os::fd::AsRawFd for $source {
             fn as_raw_fd(&self) -> ::std::os::fd::RawFd {
-                ::std::os::fd::AsRawFd::as_raw_fd(&*self.inner)
+                ::std::os::fd::AsRawFd::as_raw_fd(self.inner.expose())
             }
         }
 
