@@ -8,8 +8,9 @@
 //! 3. [Draining](#draining)
 //! 4. [Many sources](#many-sources)
 //! 5. [Waking](#waking)
-//! 6. [What goes wrong](#what-goes-wrong)
-//! 7. [Platforms](#platforms)
+//! 6. [Other modes](#other-modes)
+//! 7. [What goes wrong](#what-goes-wrong)
+//! 8. [Platforms](#platforms)
 //!
 //! # Waiting
 //!
@@ -73,7 +74,7 @@
 //!
 //! # Draining
 //!
-//! Events are *edges*. One says that a source has become ready since you last found it not ready, and
+//! Events are *edges*, unless you ask for [another mode](#other-modes). One says that a source has become ready since you last found it not ready, and
 //! as long as you leave something behind, no other need come. So after an event go on until the operation
 //! says [`WouldBlock`]: here accept all connections, not one.
 //!
@@ -286,6 +287,39 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Other modes
+//!
+//! Edges suit a loop that drains. The interest can ask for another way of delivery: [`level`] reports in every
+//! poll for as long as the source is ready, [`oneshot`] once until it is reregistered, and [`exclusive`] wakes one
+//! of several polls that watch the same source.
+//!
+//! ```
+//! # #[cfg(all(feature = "os-poll", feature = "net"))]
+//! # fn main() -> std::io::Result<()> {
+//! use wakeful::net::UdpSocket;
+//! use wakeful::{Events, Interest, Poll, Token};
+//!
+//! let mut poll = Poll::new()?;
+//! let mut events = Events::with_capacity(128);
+//! let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+//! poll.registry().register(&mut socket, Token(0), Interest::READABLE.level())?;
+//!
+//! let address = socket.local_addr()?;
+//! for word in ["one", "two"] {
+//!     socket.send_to(word.as_bytes(), address)?;
+//! }
+//! // One datagram for each event: the second is reported though the first was not the last.
+//! let mut buffer = [0; 16];
+//! for _ in 0..2 {
+//!     poll.poll(&mut events, None)?;
+//!     socket.recv(&mut buffer)?;
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+//! # fn main() {}
+//! ```
+//!
 //! # What goes wrong
 //!
 //! - **A connection goes silent.** It was not drained after its event. Read until `WouldBlock`; to turn
@@ -329,6 +363,12 @@
 //! A loop that reads until `WouldBlock` sees no difference. One that ignores an event is told again,
 //! and does not spin.
 //!
+//! The same holds for a socket or pipe of this crate whose descriptor was handed out (`as_fd`, `as_raw_fd`), until
+//! one of its own operations has blocked.
+//!
+//! **Modes.** Edge, level and one-shot behave the same everywhere. [`exclusive`] needs epoll; elsewhere it
+//! is [`Unsupported`].
+//!
 //! **Cost.** A wait on epoll costs by the number of events; on poll(2) by the number of sources.
 //!
 //! **Timeouts** count in nanoseconds on Linux (on epoll since 5.11) and wherever there is ppoll(2). Elsewhere
@@ -345,15 +385,19 @@
 //!
 //! [`AlreadyExists`]: std::io::ErrorKind::AlreadyExists
 //! [`Backend`]: crate::Backend
+//! [`exclusive`]: crate::Interest::exclusive
 //! [`Event::is_read_closed`]: crate::event::Event::is_read_closed
 //! [`Events`]: crate::Events
 //! [`Interest`]: crate::Interest
 //! [`Interest::WRITABLE`]: crate::Interest::WRITABLE
+//! [`level`]: crate::Interest::level
+//! [`oneshot`]: crate::Interest::oneshot
 //! [`PermissionDenied`]: std::io::ErrorKind::PermissionDenied
 //! [`Poll`]: crate::Poll
 //! [`Poll::builder`]: crate::Poll::builder
 //! [`Poll::poll`]: crate::Poll::poll
 //! [`reregister`]: crate::Registry::reregister
 //! [`Token`]: crate::Token
+//! [`Unsupported`]: std::io::ErrorKind::Unsupported
 //! [`Waker`]: crate::Waker
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock

@@ -16,6 +16,7 @@ pub use crate::base::backend::{Backend, UnknownBackend};
 pub use crate::base::interest::Interest;
 pub use crate::base::token::Token;
 pub use crate::reactor::events::Events;
+pub use crate::reactor::metrics::Metrics;
 pub use crate::reactor::poll::{Builder, Poll};
 pub use crate::reactor::registry::Registry;
 pub use crate::source::waker::Waker;
@@ -23,8 +24,27 @@ pub use crate::source::waker::Waker;
 /// Events, and what they come from.
 pub mod event {
     pub use crate::base::event::Event;
+    pub use crate::base::readiness::Readiness;
     pub use crate::reactor::events::{Events, Iter};
     pub use crate::reactor::registry::Source;
+}
+
+/// Channels whose receiver is a source.
+pub mod channel {
+    pub use crate::source::channel::{
+        channel, sync_channel, Receiver, RecvError, SendError, Sender, SyncSender, TryIter,
+        TryRecvError, TrySendError,
+    };
+}
+
+/// Timers.
+pub mod time {
+    pub use crate::source::timer::Timer;
+}
+
+/// Sources whose readiness the program sets itself.
+pub mod user {
+    pub use crate::source::user::{source, SetReadiness, Source};
 }
 
 /// Sockets: TCP, UDP and Unix domain.

@@ -50,22 +50,50 @@ impl Event {
         self.token
     }
 
+    /// Everything the event says, in a value that can be kept.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::event::Readiness;
+    /// use wakeful::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(1);
+    /// Waker::new(poll.registry(), Token(0))?.wake()?;
+    /// poll.poll(&mut events, None)?;
+    ///
+    /// let mut known = Readiness::EMPTY;
+    /// for event in &events {
+    ///     known |= event.readiness();
+    /// }
+    /// assert!(known.is_readable());
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
     /// Reading may make progress: there is data, a connection, or the end of the stream.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        self.readiness.has(Readiness::READABLE)
+        self.readiness.contains(Readiness::READABLE)
     }
 
     /// Writing may make progress, or a connection attempt has come to its end.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.readiness.has(Readiness::WRITABLE)
+        self.readiness.contains(Readiness::WRITABLE)
     }
 
     /// The source is in an error state; the socket's `take_error` or the next operation tells which.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.readiness.has(Readiness::ERROR)
+        self.readiness.contains(Readiness::ERROR)
     }
 
     /// No more data will come after what can be read now: the peer closed, or shut down its
@@ -74,7 +102,7 @@ impl Event {
     /// Best effort: a peer may close without this being reported before a read returns `Ok(0)`.
     #[must_use]
     pub fn is_read_closed(&self) -> bool {
-        self.readiness.has(Readiness::READ_CLOSED)
+        self.readiness.contains(Readiness::READ_CLOSED)
     }
 
     /// Nothing more can be written: the connection is gone, or our writing half is shut down.
@@ -82,26 +110,26 @@ impl Event {
     /// Best effort: a write may fail before this is reported.
     #[must_use]
     pub fn is_write_closed(&self) -> bool {
-        self.readiness.has(Readiness::WRITE_CLOSED)
+        self.readiness.contains(Readiness::WRITE_CLOSED)
     }
 
     /// Urgent data is there. Always `false` where `Interest::PRIORITY` does not exist.
     #[must_use]
     pub fn is_priority(&self) -> bool {
-        self.readiness.has(Readiness::PRIORITY)
+        self.readiness.contains(Readiness::PRIORITY)
     }
 
     /// An asynchronous operation completed. Always `false` where `Interest::AIO` does not exist.
     #[must_use]
     pub fn is_aio(&self) -> bool {
-        self.readiness.has(Readiness::AIO)
+        self.readiness.contains(Readiness::AIO)
     }
 
     /// A list of asynchronous operations completed. Always `false` where `Interest::LIO` does not
     /// exist.
     #[must_use]
     pub fn is_lio(&self) -> bool {
-        self.readiness.has(Readiness::LIO)
+        self.readiness.contains(Readiness::LIO)
     }
 }
 

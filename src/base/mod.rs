@@ -2,6 +2,8 @@
 
 pub(crate) mod backend;
 pub(crate) mod blocked;
+pub(crate) mod busy_poll;
+pub(crate) mod deadlines;
 pub(crate) mod event;
 pub(crate) mod interest;
 pub(crate) mod readiness;

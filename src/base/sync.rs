@@ -5,12 +5,12 @@
 
 #[cfg(all(test, wakeful_loom))]
 pub(crate) use loom::sync::{
-    atomic::{AtomicBool, AtomicPtr, AtomicU8},
+    atomic::{AtomicPtr, AtomicU8, AtomicUsize},
     Arc,
 };
 
 #[cfg(not(all(test, wakeful_loom)))]
 pub(crate) use std::sync::{
-    atomic::{AtomicBool, AtomicPtr, AtomicU8},
+    atomic::{AtomicPtr, AtomicU8, AtomicUsize},
     Arc,
 };

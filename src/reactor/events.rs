@@ -1,6 +1,8 @@
 //! The batch of events that one call of `poll` fills.
 
 use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
 
 use crate::base::event::Event;
 
@@ -32,6 +34,8 @@ use crate::base::event::Event;
 pub struct Events {
     list: Vec<Event>,
     capacity: usize,
+    /// What the capacity may grow to.
+    most: usize,
 }
 
 impl Events {
@@ -48,7 +52,70 @@ impl Events {
         Self {
             list: Vec::with_capacity(capacity),
             capacity,
+            most: capacity,
         }
+    }
+
+    /// Room for as many events as the range begins with, which doubles whenever a poll has filled it, up to the
+    /// range's end.
+    ///
+    /// For loops that do not know their load: batches stay small while little happens, which keeps latencies even,
+    /// and grow when more is ready than fits.
+    ///
+    /// # Panics
+    ///
+    /// If the events would need more than `isize::MAX` bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::adaptive(1..=64);
+    /// let wakers = [1, 2].map(|n| Waker::new(poll.registry(), Token(n)));
+    /// for waker in wakers {
+    ///     waker?.wake()?;
+    /// }
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.is_saturated() && events.capacity() == 1);
+    /// poll.poll(&mut events, None)?;
+    /// assert!(!events.is_saturated() && events.capacity() == 2);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn adaptive(capacity: RangeInclusive<usize>) -> Self {
+        let mut events = Self::with_capacity(*capacity.start());
+        events.most = events.capacity.max(*capacity.end());
+        events
+    }
+
+    /// Whether there was no room for another event: more may be ready, and the next poll reports it.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        self.list.len() >= self.capacity
+    }
+
+    /// Empties the events for a new poll, with more room if the last one filled it.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        if self.capacity == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "events with a capacity of 0 can hold none",
+            ));
+        }
+        if self.is_saturated() && self.capacity < self.most {
+            self.capacity = self.capacity.saturating_mul(2).min(self.most);
+        }
+        self.clear();
+        self.list.reserve(self.capacity);
+        Ok(())
     }
 
     /// How many events one call of `poll` reports at most.

@@ -7,39 +7,35 @@
 //!   registered, moving to another `Poll` without deregistering;
 //! - a backend that emulates edges learns which direction blocked, and watches that one again.
 //!
-//! The link holds the poll weakly: a source outlives its poll without harm, and may then be
-//! registered with another one.
+//! A source whose poll is gone may be registered with another one.
 
 use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
 
 use crate::base::blocked::Blocked;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
-use crate::reactor::registry::{Registry, Shared, Source};
+use crate::reactor::membership::Membership;
+use crate::reactor::registry::{Registry, Source};
 use crate::sys::{self, AsRaw, Registration};
 
 /// An object that does I/O, and the registration it may have.
 pub(crate) struct IoSource<T> {
     // Before `inner`: an emulating backend must forget the descriptor before it is closed.
-    link: Option<Link>,
+    registration: Option<Registration>,
+    membership: Membership,
     /// Whether the descriptor was handed out, so that I/O may pass us by.
     exposed: AtomicBool,
     inner: T,
 }
 
-struct Link {
-    poll: Weak<Shared>,
-    registration: Registration,
-}
-
 impl<T> IoSource<T> {
     pub(crate) const fn new(inner: T) -> Self {
         Self {
-            link: None,
+            registration: None,
+            membership: Membership::NONE,
             exposed: AtomicBool::new(false),
             inner,
         }
@@ -49,8 +45,8 @@ impl<T> IoSource<T> {
     pub(crate) fn expose(&self) -> &T {
         // Relaxed: read by `register`, which has the source to itself.
         self.exposed.store(true, Relaxed);
-        if let Some(link) = &self.link {
-            link.registration.exposed();
+        if let Some(registration) = &self.registration {
+            registration.exposed();
         }
         &self.inner
     }
@@ -112,42 +108,27 @@ impl<T> IoSource<T> {
         operation: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let outcome = operation(&self.inner);
-        if let (Some(link), Err(err)) = (&self.link, &outcome) {
+        if let (Some(registration), Err(err)) = (&self.registration, &outcome) {
             if err.kind() == io::ErrorKind::WouldBlock {
-                link.registration.blocked(blocked);
+                registration.blocked(blocked);
             }
         }
         outcome
     }
 
     fn note_short(&self, blocked: Blocked, whole: usize, outcome: &io::Result<usize>) {
-        if let (Some(link), Ok(moved)) = (&self.link, outcome) {
+        if let (Some(registration), Ok(moved)) = (&self.registration, outcome) {
             if (1..whole).contains(moved) {
-                link.registration.blocked(blocked);
+                registration.blocked(blocked);
             }
         }
     }
 
-    /// The registration with `registry`, or what is wrong with asking for it.
-    fn link_to(&self, registry: &Registry) -> io::Result<&Link> {
-        match self.live_link() {
-            None => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the source is not registered",
-            )),
-            Some(link) if !registry.is(&link.poll) => Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the source is registered with another `Poll`; deregister it there first",
-            )),
-            Some(link) => Ok(link),
-        }
-    }
-
-    /// The registration, unless its poll is gone.
-    fn live_link(&self) -> Option<&Link> {
-        self.link
+    fn registration_with(&self, registry: &Registry) -> io::Result<&Registration> {
+        self.membership.require(registry)?;
+        self.registration
             .as_ref()
-            .filter(|link| link.poll.strong_count() > 0)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -158,21 +139,14 @@ impl<T: AsRaw> Source for IoSource<T> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        if self.live_link().is_some() {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the source is registered already; use `reregister` to change token or interest",
-            ));
-        }
+        self.membership.require_none()?;
         let selector = &registry.shared().selector;
         let registration = selector.register(sys::raw(&self.inner), token, interest)?;
         if self.exposed.load(Relaxed) {
             registration.exposed();
         }
-        self.link = Some(Link {
-            poll: Arc::downgrade(registry.shared()),
-            registration,
-        });
+        self.membership = Membership::of(registry);
+        self.registration = Some(registration);
         Ok(())
     }
 
@@ -182,16 +156,17 @@ impl<T: AsRaw> Source for IoSource<T> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let link = self.link_to(registry)?;
+        let registration = self.registration_with(registry)?;
         let selector = &registry.shared().selector;
-        selector.reregister(sys::raw(&self.inner), &link.registration, token, interest)
+        selector.reregister(sys::raw(&self.inner), registration, token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        let link = self.link_to(registry)?;
+        let registration = self.registration_with(registry)?;
         let selector = &registry.shared().selector;
-        let outcome = selector.deregister(sys::raw(&self.inner), &link.registration);
-        self.link = None;
+        let outcome = selector.deregister(sys::raw(&self.inner), registration);
+        self.membership = Membership::NONE;
+        self.registration = None;
         outcome
     }
 }

@@ -1,4 +1,4 @@
-//! The poll itself: waits, and gathers what is ready from the kernel and from user space.
+//! The poll itself, and how it is built; `gather` does its work.
 
 use std::env;
 use std::fmt;
@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::backend::Backend;
-use crate::base::wait::{Limit, Wait};
+use crate::base::busy_poll::BusyPoll;
+use crate::base::wait::Limit;
 use crate::diagnostics::log::trace;
 use crate::reactor::events::Events;
-use crate::reactor::ready::{Pending, Ready};
+use crate::reactor::gather::{Gatherer, Options};
+use crate::reactor::metrics::Metrics;
+use crate::reactor::ready::Ready;
 use crate::reactor::registry::{Registry, Shared};
-use crate::sys::{self, Selector};
+use crate::sys::Selector;
 
 /// Waits for registered sources to become ready.
 ///
@@ -82,10 +85,7 @@ use crate::sys::{self, Selector};
 /// [`WouldBlock`]: io::ErrorKind::WouldBlock
 pub struct Poll {
     registry: Registry,
-    buffer: sys::Buffer,
-    pending: Pending,
-    /// Whose turn it is when there is room for one event and two to report.
-    kernel_is_next: bool,
+    gatherer: Gatherer,
 }
 
 impl Poll {
@@ -227,84 +227,55 @@ impl Poll {
         self.poll_to(events, Limit::At(deadline))
     }
 
+    /// What the poll has done since it was made.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    ///
+    /// for _ in 0..3 {
+    ///     waker.wake()?;
+    /// }
+    /// poll.poll(&mut events, None)?;
+    ///
+    /// let metrics = poll.metrics();
+    /// assert_eq!((metrics.events, metrics.wakes, metrics.coalesced), (1, 3, 2));
+    /// assert_eq!(metrics.doorbells, 0); // the poll was awake
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics {
+            doorbells: self.shared().ready.rings() as u64,
+            ..self.gatherer.metrics
+        }
+    }
+
     fn poll_to(&mut self, events: &mut Events, limit: Limit) -> io::Result<()> {
-        events.clear();
-        if events.capacity() == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "events with a capacity of 0 can hold none",
-            ));
+        events.begin()?;
+        let shared = self.registry.shared();
+        let gatherer = &mut self.gatherer;
+        let left_some = !gatherer.pending.is_empty();
+        let outcome = gatherer.gather(shared, events, limit);
+        let leaves_some = !gatherer.pending.is_empty();
+        if left_some || leaves_some {
+            shared.ready.leave_behind(leaves_some)?;
         }
-        let left_some = !self.pending.is_empty();
-        let outcome = self.gather(events, limit);
-        if left_some || !self.pending.is_empty() {
-            self.ready().leave_behind(!self.pending.is_empty())?;
-        }
+        gatherer.metrics.events += events.len() as u64;
         trace!("polled {} events", events.len());
         outcome
     }
 
-    /// Looks, and waits, until there is an event or the limit has passed.
-    fn gather(&mut self, events: &mut Events, limit: Limit) -> io::Result<()> {
-        let Self {
-            registry,
-            buffer,
-            pending,
-            kernel_is_next,
-        } = self;
-        let Shared { selector, ready } = &**registry.shared();
-        loop {
-            ready.take(pending);
-            let (room, wait) = if pending.is_empty() {
-                (events.capacity(), limit.remaining())
-            } else {
-                let room = kernel_room(events.capacity(), pending.len(), kernel_is_next);
-                (room, Wait::NONE)
-            };
-            // Nothing may sleep before it has said so; whoever notifies after that rings.
-            if !wait.is_none() && !ready.go_to_sleep() {
-                continue;
-            }
-            if room > 0 {
-                let outcome = selector.select(buffer, events.list(), room, wait);
-                // Awake again, and whatever the outcome, what was notified is kept.
-                ready.take(pending);
-                outcome?;
-            }
-            deliver(pending, events);
-            // Nothing: the doorbell rang for what an earlier round has taken already, or the
-            // backend had to look after itself.
-            if !events.is_empty() || limit.has_passed() {
-                return Ok(());
-            }
-        }
-    }
-
     fn shared(&self) -> &Arc<Shared> {
         self.registry.shared()
-    }
-
-    fn ready(&self) -> &Ready {
-        &self.shared().ready
-    }
-}
-
-/// How many events the kernel may report while user-space sources are ready too: at least half,
-/// and every second one if there is room for one only.
-fn kernel_room(capacity: usize, pending: usize, kernel_is_next: &mut bool) -> usize {
-    if capacity > 1 {
-        return capacity - pending.min(capacity / 2);
-    }
-    *kernel_is_next = !*kernel_is_next;
-    usize::from(*kernel_is_next)
-}
-
-/// Reports user-space sources as far as there is room.
-fn deliver(pending: &mut Pending, events: &mut Events) {
-    let room = events.capacity() - events.len();
-    let number = pending.len().min(room);
-    for entry in pending.drain(..number) {
-        events.push(entry.deliver());
     }
 }
 
@@ -316,11 +287,13 @@ impl fmt::Debug for Poll {
     }
 }
 
-/// Builds a [`Poll`] with a choice of backend, see [`Poll::builder`].
+/// Builds a [`Poll`] to measure, see [`Poll::builder`].
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct Builder {
     backend: Backend,
+    options: Options,
+    busy_poll: Option<BusyPoll>,
 }
 
 /// Names the backend that [`Backend::Auto`] takes.
@@ -334,23 +307,106 @@ impl Builder {
         self
     }
 
+    /// Looks again and again for up to `time` before it sleeps; off (zero) by default.
+    ///
+    /// A thread that sleeps takes some microseconds to come back. A poll that spins finds what becomes ready in the
+    /// meantime at once, from the kernel and from user space, and whoever wakes it makes no system call. It costs
+    /// the processor: worth it where the answer is expected within microseconds and the core has nothing
+    /// better to do.
+    ///
+    /// Adaptive: it stops when it does not pay. After a spin that found nothing and a sleep that lasted, it
+    /// sleeps the next times without spinning, up to 64 times; a sleep shorter than `time`, which a spin would have
+    /// saved, takes it up again.
+    ///
+    /// Tens of microseconds are typical. Durations beyond a second make little sense, and are
+    /// allowed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let poll = wakeful::Poll::builder().spin(Duration::from_micros(50)).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    pub fn spin(mut self, time: Duration) -> Self {
+        self.options.spin = time;
+        self
+    }
+
+    /// Has the kernel poll the network devices for up to `time` before it sleeps, taking up to `budget` packets at once.
+    ///
+    /// For devices whose driver supports NAPI busy polling; others, loopback included, are not
+    /// affected. `time` counts in microseconds, rounded up, up to `u32::MAX` of them; a `budget` beyond 64 needs
+    /// `CAP_NET_ADMIN`. With `prefer`, interrupts are held off while the application keeps
+    /// polling.
+    ///
+    /// # Platforms
+    ///
+    /// epoll on Linux 6.9 and later (`EPIOCSPARAMS`). [`build`](Builder::build) is
+    /// [`Unsupported`](io::ErrorKind::Unsupported) elsewhere.
+    ///
+    /// Kernel documentation: <https://docs.kernel.org/networking/napi.html#epoll-based-busy-polling>
+    #[doc(alias = "EPIOCSPARAMS")]
+    pub fn busy_poll(mut self, time: Duration, budget: u16, prefer: bool) -> Self {
+        self.busy_poll = Some(BusyPoll {
+            time,
+            budget,
+            prefer,
+        });
+        self
+    }
+
+    /// Goes on waiting, for the time that remains, when a signal interrupts the wait; off by default.
+    ///
+    /// By default [`poll`](Poll::poll) then fails with [`Interrupted`](io::ErrorKind::Interrupted), so that a program can look
+    /// at what its signal handlers did. With this it never does.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// let poll = wakeful::Poll::builder().retry_interrupted(true).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[doc(alias = "EINTR")]
+    pub fn retry_interrupted(mut self, retry: bool) -> Self {
+        self.options.retry_interrupted = retry;
+        self
+    }
+
+    /// Measures how long the poll sleeps, for [`Metrics::asleep`]; off by default.
+    ///
+    /// Costs two readings of the clock for each sleep, about 50 ns.
+    pub fn measure_sleep(mut self, measure: bool) -> Self {
+        self.options.measure_sleep = measure;
+        self
+    }
+
     /// Makes the poll.
     ///
     /// # Errors
     ///
-    /// Those of [`Poll::new`]; [`Unsupported`](io::ErrorKind::Unsupported) if the system does not have the backend.
+    /// Those of [`Poll::new`]; [`Unsupported`](io::ErrorKind::Unsupported) if the system does not
+    /// have what was asked for.
     pub fn build(self) -> io::Result<Poll> {
         let backend = match self.backend {
             Backend::Auto => backend_of_environment()?,
             chosen => chosen,
         };
         let (selector, doorbell) = Selector::new(backend)?;
+        if let Some(busy_poll) = self.busy_poll {
+            selector.busy_poll(&busy_poll)?;
+        }
         let ready = Arc::new(Ready::new(doorbell));
         Ok(Poll {
             registry: Registry::new(Arc::new(Shared { selector, ready })),
-            buffer: sys::Buffer::default(),
-            pending: Pending::new(),
-            kernel_is_next: false,
+            gatherer: Gatherer::new(self.options),
         })
     }
 }

@@ -1,57 +1,35 @@
-//! User-space readiness: the list of sources that are ready without the kernel, and the protocol
-//! that tells when a sleeping poller has to be woken.
+//! User-space readiness: everything that a poll reports without having asked the kernel.
 //!
-//! # One word
+//! Wakers, user sources and channels push an [`Entry`] on the list; timers are due by the clock.
+//! Both end in the poller's queue of entries to deliver.
 //!
-//! The list is a Treiber stack (R. K. Treiber, *Systems Programming: Coping with Parallelism*, 1986),
-//! and its head also says whether the poller sleeps:
-//!
-//! | head | means | whoever pushes |
-//! |---|---|---|
-//! | null | the poller is awake, nothing is ready | pushes |
-//! | an entry | something is ready; the doorbell was rung if it had to be | pushes |
-//! | [`asleep`] | the poller sleeps, or is about to | pushes and rings the doorbell |
-//!
-//! The poller goes to sleep by exchanging null for [`asleep`], which fails if anything was pushed.
-//! A push exchanges whatever it finds for its entry, and so learns in the same step whether it
-//! has to ring. Both act on one word, so there is no moment between "look at the list" and "say
-//! that we sleep" in which a wake could be lost, and no fence is needed.
-//!
-//! While the poller is awake a notification is two atomic operations, or one if the entry is
-//! pending already. Neither takes a lock or allocates, so a signal handler may notify; the push is
-//! a loop, but each round that fails means that another push succeeded.
-//!
-//! # Orderings
-//!
-//! - A push releases; [`ReadyList::take`] acquires. All pushes are read-modify-writes of one word,
-//!   so the taker sees what every pusher wrote before its push, not only the last one's.
-//! - `Entry::queued` is set and cleared by swaps that acquire and release: a notifier that finds it
-//!   set has published what it wrote before to the poller's later clear.
-//! - `ReadyList::flags`: see [`ReadyList::watch`].
-//!
-//! # Descriptors that others watch
-//!
-//! Someone who watches the poll's descriptor in a loop of his own never calls us before he
-//! sleeps. Once the descriptor was handed out ([`ReadyList::watch`]) the head rests at [`asleep`]
-//! instead of null, so that every first push rings.
-
-#![allow(unsafe_code)]
+//! Arming a timer makes no system call. If its deadline is the soonest, a sleeping poller would
+//! sleep too long, so a *nudge* is pushed: an entry that reports nothing, and wakes the poller by
+//! the same protocol as any other. The deadline is set before the nudge is pushed, and the poller
+//! reads it after it has taken the list, so it cannot miss both.
 
 use std::fmt;
 use std::io;
-use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::base::event::Event;
-use crate::base::readiness::Readiness;
-use crate::base::sync::{Arc, AtomicBool, AtomicPtr, AtomicU8};
-use crate::base::token::Token;
+use crate::base::sync::Arc;
+use crate::reactor::ready_list::{Entry, MustRing, Pending, ReadyList};
+use crate::reactor::report::{Kind, Report};
+use crate::reactor::timers::{Schedule, TimerKey, Timers};
 use crate::sys::Doorbell;
 
 /// The user-space side of a poll, shared with everything that notifies it.
 pub(crate) struct Ready {
     list: ReadyList,
     doorbell: Doorbell,
+    /// How often the doorbell was rung.
+    rings: AtomicUsize,
+    nudge: Arc<Entry>,
+    timers: Mutex<Timers>,
+    /// Whether there ever was a timer: without one the clock is left alone.
+    has_timers: AtomicBool,
 }
 
 impl Ready {
@@ -59,6 +37,10 @@ impl Ready {
         Self {
             list: ReadyList::new(),
             doorbell,
+            rings: AtomicUsize::new(0),
+            nudge: Entry::new(Report::nudge()),
+            timers: Mutex::new(Timers::new()),
+            has_timers: AtomicBool::new(false),
         }
     }
 
@@ -74,9 +56,26 @@ impl Ready {
         self.ring_if(self.list.watch())
     }
 
-    /// Moves everything that is ready behind `pending`, oldest first. The poller is awake.
-    pub(crate) fn take(&self, pending: &mut Pending) {
+    /// Queues everything that is ready behind `pending`: what was notified, oldest first, then the
+    /// timers that are due, soonest first. Says how long the next timer is off.
+    pub(crate) fn take(&self, pending: &mut Pending) -> Option<Duration> {
+        let old = pending.len();
         self.list.take(pending);
+        // Relaxed: whoever sets it nudges afterwards, and `list.take` acquires the nudge.
+        if !self.has_timers.load(Relaxed) {
+            return None;
+        }
+        // It is among the new ones, once at most.
+        let nudge = pending.iter().skip(old).position(is_nudge);
+        if let Some(nudge) = nudge.and_then(|index| pending.remove(old + index)) {
+            nudge.clear();
+        }
+        self.timers().expire(pending)
+    }
+
+    /// Whether there is something to take from the list; only a hint.
+    pub(crate) fn has_notifications(&self) -> bool {
+        !self.list.is_empty()
     }
 
     /// Announces that the poller is about to sleep; `false` if something is ready.
@@ -89,8 +88,34 @@ impl Ready {
         self.ring_if(self.list.leave_behind(some))
     }
 
+    /// The table of timers.
+    pub(crate) fn timers(&self) -> MutexGuard<'_, Timers> {
+        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets or disarms a timer; whether it was armed. Makes no system call unless the poller sleeps and
+    /// would sleep too long.
+    pub(crate) fn set_timer(&self, key: TimerKey, schedule: Option<Schedule>) -> bool {
+        let mut timers = self.timers();
+        let was_armed = timers.cancel(key);
+        let is_soonest = schedule.is_some_and(|schedule| timers.set(key, schedule));
+        drop(timers);
+        if is_soonest {
+            self.has_timers.store(true, Relaxed);
+            // A doorbell that cannot be rung is one that has been.
+            let _ = self.notify(&self.nudge);
+        }
+        was_armed
+    }
+
+    /// How often the doorbell was rung.
+    pub(crate) fn rings(&self) -> usize {
+        self.rings.load(Relaxed)
+    }
+
     fn ring_if(&self, must_ring: MustRing) -> io::Result<()> {
         if must_ring.0 {
+            self.rings.fetch_add(1, Relaxed);
             self.doorbell.ring()
         } else {
             Ok(())
@@ -98,406 +123,12 @@ impl Ready {
     }
 }
 
+fn is_nudge(entry: &Arc<Entry>) -> bool {
+    entry.report().kind() == Kind::Nudge
+}
+
 impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready").finish_non_exhaustive()
-    }
-}
-
-/// A user-space source: what the poller reports when it is notified.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    // The entry pushed before; owned by the list while `queued`.
-    next: AtomicPtr<Entry>,
-    queued: AtomicBool,
-    token: Token,
-}
-
-impl Entry {
-    pub(crate) fn new(token: Token) -> Arc<Self> {
-        Arc::new(Self {
-            next: AtomicPtr::new(ptr::null_mut()),
-            queued: AtomicBool::new(false),
-            token,
-        })
-    }
-
-    /// The event to report; a notification from here on is a new one.
-    pub(crate) fn deliver(&self) -> Event {
-        // AcqRel: acquires what notifiers released that found the flag set. `next` was read
-        // before, by `take`.
-        self.queued.swap(false, AcqRel);
-        Event::new(self.token, Readiness::READABLE)
-    }
-}
-
-/// Entries that were taken from the list and not reported yet, oldest first.
-pub(crate) type Pending = std::collections::VecDeque<Arc<Entry>>;
-
-/// Whether the doorbell has to be rung.
-#[must_use]
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-struct MustRing(bool);
-
-struct ReadyList {
-    head: AtomicPtr<Entry>,
-    flags: AtomicU8,
-}
-
-/// The descriptor was handed out: rest asleep.
-const WATCHED: u8 = 1;
-/// The poller holds entries that did not fit into the last batch of events.
-const LEFT_BEHIND: u8 = 2;
-
-/// The head while the poller sleeps: the address of no entry.
-fn asleep() -> *mut Entry {
-    NonNull::dangling().as_ptr()
-}
-
-impl ReadyList {
-    fn new() -> Self {
-        Self {
-            head: AtomicPtr::new(ptr::null_mut()),
-            flags: AtomicU8::new(0),
-        }
-    }
-
-    fn push(&self, entry: &Arc<Entry>) -> MustRing {
-        if entry.queued.swap(true, AcqRel) {
-            return MustRing(false);
-        }
-        // The list holds a count of its own, so the entry outlives its owner's handle.
-        let new = Arc::into_raw(Arc::clone(entry)).cast_mut();
-        let mut head = self.head.load(Relaxed);
-        loop {
-            let below = if head == asleep() {
-                ptr::null_mut()
-            } else {
-                head
-            };
-            entry.next.store(below, Relaxed);
-            // Release: pairs with the acquire in `take`, for `next` and for whatever the notifier
-            // wants the poller to see.
-            match self.head.compare_exchange_weak(head, new, Release, Relaxed) {
-                Ok(_) => return MustRing(head == asleep()),
-                Err(found) => head = found,
-            }
-        }
-    }
-
-    fn take(&self, pending: &mut Pending) {
-        loop {
-            let rest = self.rest();
-            if self.head.load(Relaxed) == rest {
-                return;
-            }
-            // Acquire: pairs with every push, and with `watch`.
-            let chain = self.head.swap(rest, AcqRel);
-            append(chain, pending);
-            // A watcher that came between the two lines above saw the entries we took and left
-            // the head alone. It came before the swap then, so the flag is visible now.
-            if rest == self.rest() {
-                return;
-            }
-        }
-    }
-
-    fn go_to_sleep(&self) -> bool {
-        // Release: a push that rings because of this happens after it. Acquire on failure is not
-        // needed: `take` looks again.
-        let outcome = self
-            .head
-            .compare_exchange(ptr::null_mut(), asleep(), AcqRel, Relaxed);
-        match outcome {
-            Ok(_) => true,
-            Err(found) => found == asleep(),
-        }
-    }
-
-    /// Where the head is when the poller is awake and nothing is ready.
-    fn rest(&self) -> *mut Entry {
-        if self.flags.load(Relaxed) & WATCHED == 0 {
-            ptr::null_mut()
-        } else {
-            asleep()
-        }
-    }
-
-    /// Makes the head rest at [`asleep`] for good.
-    ///
-    /// The flag is set before the head is exchanged. Either the poller's next swap of the head comes
-    /// after that exchange and so sees the flag, or it came before and the exchange finds null and
-    /// replaces it.
-    fn watch(&self) -> MustRing {
-        // AcqRel: pairs with `leave_behind`; of two that meet here, the later one rings.
-        let before = self.flags.fetch_or(WATCHED, AcqRel);
-        let mut head = self.head.load(Relaxed);
-        loop {
-            let rest = if head.is_null() { asleep() } else { head };
-            match self.head.compare_exchange_weak(head, rest, AcqRel, Relaxed) {
-                Ok(_) => break,
-                Err(found) => head = found,
-            }
-        }
-        let is_ready = !head.is_null() && head != asleep();
-        MustRing(is_ready || before & LEFT_BEHIND != 0)
-    }
-
-    fn leave_behind(&self, some: bool) -> MustRing {
-        if some {
-            let before = self.flags.fetch_or(LEFT_BEHIND, AcqRel);
-            MustRing(before & WATCHED != 0)
-        } else {
-            if self.flags.load(Relaxed) & LEFT_BEHIND != 0 {
-                self.flags.fetch_and(!LEFT_BEHIND, AcqRel);
-            }
-            MustRing(false)
-        }
-    }
-}
-
-/// Moves a chain, newest first, behind `pending`, oldest first.
-fn append(chain: *mut Entry, pending: &mut Pending) {
-    let mut oldest_first = ptr::null_mut();
-    let mut rest = if chain == asleep() {
-        ptr::null_mut()
-    } else {
-        chain
-    };
-    while let Some(entry) = NonNull::new(rest) {
-        // SAFETY: the chain was taken out of the list, whose count keeps each entry alive.
-        let entry = unsafe { entry.as_ref() };
-        let below = entry.next.load(Relaxed);
-        entry.next.store(oldest_first, Relaxed);
-        oldest_first = rest;
-        rest = below;
-    }
-    while !oldest_first.is_null() {
-        // SAFETY: the pointer came from `Arc::into_raw` in `push`, and leaves the chain here: its
-        // count is taken over once.
-        let entry = unsafe { Arc::from_raw(oldest_first.cast_const()) };
-        oldest_first = entry.next.load(Relaxed);
-        pending.push_back(entry);
-    }
-}
-
-impl Drop for ReadyList {
-    fn drop(&mut self) {
-        // What was notified and never polled; the counts are given back.
-        append(self.head.load(Acquire), &mut Pending::new());
-    }
-}
-
-/// Models of the protocol, run by `ci/loom.sh`: every interleaving, and every value that the memory
-/// model allows a load to return.
-#[cfg(all(test, wakeful_loom))]
-mod loom_tests {
-    use super::*;
-    use loom::sync::atomic::AtomicUsize;
-    use loom::sync::Notify;
-    use loom::thread;
-
-    /// A list and a doorbell; loom reports a poller that sleeps for ever as a deadlock.
-    struct Model {
-        list: ReadyList,
-        bell: Notify,
-        rings: AtomicUsize,
-    }
-
-    impl Model {
-        fn new() -> Arc<Self> {
-            Arc::new(Self {
-                list: ReadyList::new(),
-                bell: Notify::new(),
-                rings: AtomicUsize::new(0),
-            })
-        }
-
-        fn ring_if(&self, must_ring: MustRing) {
-            if must_ring.0 {
-                self.rings.fetch_add(1, Relaxed);
-                self.bell.notify();
-            }
-        }
-
-        fn notify(&self, entry: &Arc<Entry>) {
-            self.ring_if(self.list.push(entry));
-        }
-
-        /// As `Poll::poll` without a kernel: sleeps until there is something, and delivers it.
-        fn poll(&self) -> Vec<Token> {
-            let mut pending = Pending::new();
-            loop {
-                self.list.take(&mut pending);
-                if !pending.is_empty() {
-                    return deliver(&mut pending);
-                }
-                if self.list.go_to_sleep() {
-                    self.bell.wait();
-                }
-            }
-        }
-
-        fn look(&self) -> Vec<Token> {
-            let mut pending = Pending::new();
-            self.list.take(&mut pending);
-            deliver(&mut pending)
-        }
-    }
-
-    fn deliver(pending: &mut Pending) -> Vec<Token> {
-        pending
-            .drain(..)
-            .map(|entry| entry.deliver().token())
-            .collect()
-    }
-
-    #[test]
-    fn loom_a_wake_that_races_with_going_to_sleep_is_not_lost() {
-        loom::model(|| {
-            let model = Model::new();
-            let entry = Entry::new(Token(1));
-            let waking = thread::spawn({
-                let model = Arc::clone(&model);
-                move || model.notify(&entry)
-            });
-            assert_eq!(model.poll(), [Token(1)]);
-            waking.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn loom_two_wakers_are_both_reported() {
-        loom::model(|| {
-            let model = Model::new();
-            let wakers: Vec<_> = [Token(1), Token(2)]
-                .into_iter()
-                .map(|token| {
-                    let model = Arc::clone(&model);
-                    thread::spawn(move || model.notify(&Entry::new(token)))
-                })
-                .collect();
-            let mut tokens = model.poll();
-            while tokens.len() < 2 {
-                tokens.extend(model.poll());
-            }
-            tokens.sort();
-            assert_eq!(tokens, [Token(1), Token(2)]);
-            wakers.into_iter().for_each(|waker| waker.join().unwrap());
-        });
-    }
-
-    #[test]
-    fn loom_wakes_coalesce_and_publish_what_was_written_before() {
-        loom::model(|| {
-            let model = Model::new();
-            let entry = Entry::new(Token(1));
-            let written = Arc::new(AtomicUsize::new(0));
-            let wakers: Vec<_> = [1, 2]
-                .into_iter()
-                .map(|value| {
-                    let (model, entry) = (Arc::clone(&model), Arc::clone(&entry));
-                    let written = Arc::clone(&written);
-                    thread::spawn(move || {
-                        written.fetch_add(value, Relaxed);
-                        model.notify(&entry);
-                    })
-                })
-                .collect();
-            // One event may stand for both wakes, but then both values are visible.
-            let mut events = model.poll().len();
-            while written.load(Relaxed) < 3 {
-                events += model.poll().len();
-            }
-            assert!(events <= 2);
-            wakers.into_iter().for_each(|waker| waker.join().unwrap());
-        });
-    }
-
-    #[test]
-    fn loom_an_awake_poller_costs_no_ring() {
-        loom::model(|| {
-            let model = Model::new();
-            let entry = Entry::new(Token(1));
-            let waking = thread::spawn({
-                let model = Arc::clone(&model);
-                move || {
-                    model.notify(&entry);
-                    model.notify(&entry);
-                }
-            });
-            let mut events = model.look().len();
-            waking.join().unwrap();
-            events += model.look().len();
-            assert!((1..=2).contains(&events));
-            assert_eq!(model.rings.load(Relaxed), 0);
-        });
-    }
-
-    #[test]
-    fn loom_a_waker_dropped_after_its_wake_is_still_reported() {
-        loom::model(|| {
-            let model = Model::new();
-            let entry = Entry::new(Token(1));
-            let waking = thread::spawn({
-                let model = Arc::clone(&model);
-                move || {
-                    model.notify(&entry);
-                    drop(entry);
-                }
-            });
-            assert_eq!(model.poll(), [Token(1)]);
-            waking.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn loom_a_poll_dropped_while_it_is_woken_leaks_nothing() {
-        // Loom counts the `Arc`s.
-        loom::model(|| {
-            let model = Model::new();
-            let waking = thread::spawn({
-                let model = Arc::clone(&model);
-                move || model.notify(&Entry::new(Token(1)))
-            });
-            model.look();
-            drop(model);
-            waking.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn loom_a_watched_descriptor_rings_for_what_is_not_reported() {
-        loom::model(|| {
-            let model = Model::new();
-            let entry = Entry::new(Token(1));
-            let waking = thread::spawn({
-                let model = Arc::clone(&model);
-                move || model.notify(&entry)
-            });
-            let polling = thread::spawn({
-                let model = Arc::clone(&model);
-                move || model.look()
-            });
-            model.ring_if(model.list.watch());
-            waking.join().unwrap();
-            let reported = polling.join().unwrap();
-            let rings = model.rings.load(Relaxed);
-            assert!(!reported.is_empty() || rings > 0, "nobody would come to look");
-        });
-    }
-
-    #[test]
-    fn loom_a_watched_descriptor_rings_for_what_is_left_behind() {
-        loom::model(|| {
-            let model = Model::new();
-            let polling = thread::spawn({
-                let model = Arc::clone(&model);
-                move || model.ring_if(model.list.leave_behind(true))
-            });
-            model.ring_if(model.list.watch());
-            polling.join().unwrap();
-            assert!(model.rings.load(Relaxed) > 0);
-        });
     }
 }

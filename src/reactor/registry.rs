@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-#[cfg(any(feature = "net", feature = "os-ext"))]
-use std::sync::Weak;
 
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -226,12 +224,6 @@ impl Registry {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    /// Whether this is a registry of `poll`.
-    #[cfg(any(feature = "net", feature = "os-ext"))]
-    pub(crate) fn is(&self, poll: &Weak<Shared>) -> bool {
-        std::ptr::eq(Weak::as_ptr(poll), Arc::as_ptr(&self.shared))
     }
 }
 

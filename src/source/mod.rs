@@ -2,10 +2,13 @@
 
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) mod forward;
+pub(crate) mod channel;
 #[cfg(feature = "net")]
 pub(crate) mod net;
 #[cfg(all(unix, feature = "os-ext"))]
 pub(crate) mod pipe;
 #[cfg(all(unix, feature = "os-ext"))]
 pub(crate) mod source_fd;
+pub(crate) mod timer;
+pub(crate) mod user;
 pub(crate) mod waker;

@@ -127,7 +127,7 @@ impl Sender {
     /// ```
     #[doc(alias = "O_NONBLOCK")]
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        pipe::set_nonblocking(self.as_fd(), nonblocking)
+        pipe::set_nonblocking(self.inner.as_fd(), nonblocking)
     }
 
     /// Runs an operation on the pipe that this type does not have, [vmsplice(2)] or [splice(2)] on
@@ -253,7 +253,7 @@ impl Receiver {
     /// ```
     #[doc(alias = "O_NONBLOCK")]
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        pipe::set_nonblocking(self.as_fd(), nonblocking)
+        pipe::set_nonblocking(self.inner.as_fd(), nonblocking)
     }
 
     /// Runs an operation on the pipe that this type does not have, [tee(2)] or [splice(2)] on

@@ -6,8 +6,10 @@ use std::sync::Arc as StdArc;
 
 use crate::base::sync::Arc;
 use crate::base::token::Token;
-use crate::reactor::ready::{Entry, Ready};
+use crate::reactor::ready::Ready;
+use crate::reactor::ready_list::Entry;
 use crate::reactor::registry::Registry;
+use crate::reactor::report::Report;
 
 /// Wakes a [`Poll`](crate::Poll): makes it report a readable event under the waker's token.
 ///
@@ -72,7 +74,7 @@ impl Waker {
     /// None today: a waker needs no descriptor of its own. The signature is mio's.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         Ok(Self {
-            entry: Entry::new(token),
+            entry: Entry::new(Report::waker(token)),
             ready: StdArc::clone(&registry.shared().ready),
         })
     }

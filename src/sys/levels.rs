@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_error_closes_writing_unless_there_is_something_to_read() {
-        let closes = |levels: Levels| levels.readiness().has(Readiness::WRITE_CLOSED);
+        let closes = |levels: Levels| levels.readiness().intersects(Readiness::WRITE_CLOSED);
         assert!(closes(Levels::ERROR));
         assert!(closes(Levels::ERROR | Levels::OUTPUT));
         assert!(!closes(Levels::ERROR | Levels::INPUT));

@@ -32,6 +32,7 @@ const _: () = {
 
     use crate::base::backend::Backend;
     use crate::base::blocked::Blocked;
+    use crate::base::busy_poll::BusyPoll;
     use crate::base::event::Event;
     use crate::base::interest::Interest;
     use crate::base::token::Token;
@@ -50,6 +51,7 @@ const _: () = {
         // One instance, and what interrupts it from any thread.
         let _: fn(Backend) -> io::Result<(Selector, Doorbell)> = Selector::new;
         let _: fn(&Selector) -> Backend = Selector::backend;
+        let _: fn(&Selector, &BusyPoll) -> io::Result<()> = Selector::busy_poll;
         let _: fn(&Doorbell) -> io::Result<()> = Doorbell::ring;
 
         // One wait: appends up to so many events. May return early without any, when the doorbell

@@ -50,6 +50,8 @@ pub(crate) struct Arm {
     priority: Side,
     /// Hang-ups and errors that were reported and, as far as we know, last.
     latched: Levels,
+    /// The latched error was fetched, so one that is there now may be another.
+    error_in_doubt: bool,
     /// While something is latched: not before this, the next distance after it.
     lull: Option<Instant>,
     distance: Backoff,
@@ -97,6 +99,7 @@ impl Arm {
             write: side(Levels::OUTPUT),
             priority: side(Levels::PRIORITY),
             latched: Levels::NONE,
+            error_in_doubt: false,
             lull: None,
             distance: Backoff::SHORTEST,
             mode: Mode::of(interest),
@@ -119,7 +122,8 @@ impl Arm {
             return Some(asked | Levels::READ_HANGUP.when(hears_of_closing) | Levels::ALWAYS);
         }
         let is_due = self.lull.map_or(true, |lull| lull <= now);
-        (is_due && !asked.is_none()).then_some(asked | Levels::ALWAYS)
+        let wants_to_know = self.error_in_doubt || !asked.is_none();
+        (is_due && wants_to_know).then_some(asked | Levels::ALWAYS)
     }
 
     /// When to ask about more than now, if time alone brings that about.
@@ -131,7 +135,7 @@ impl Arm {
         if !self.latched.has(Levels::ALWAYS) {
             return of_sides;
         }
-        if self.sides().iter().all(|side| side.is_at_rest()) {
+        if !self.error_in_doubt && self.sides().iter().all(|side| side.is_at_rest()) {
             return None;
         }
         // Nothing is asked before the lull is over.
@@ -186,6 +190,9 @@ impl Arm {
                 report |= side.level;
             }
         }
+        if std::mem::take(&mut self.error_in_doubt) {
+            report |= levels & Levels::ERROR;
+        }
         let closing = levels & (Levels::ALWAYS | Levels::READ_HANGUP) & !self.latched;
         if !closing.is_none() {
             self.latched |= closing;
@@ -203,6 +210,8 @@ impl Arm {
 
     /// An operation would have blocked: its direction was found not ready.
     pub(crate) fn blocked(&mut self, blocked: Blocked) {
+        // An operation that blocks has found no error pending.
+        self.error_in_doubt = self.latched.has(Levels::ERROR);
         match blocked {
             Blocked::Read => {
                 self.read.block();
@@ -234,6 +243,7 @@ impl Arm {
             return;
         }
         self.latched = self.latched & !over;
+        self.error_in_doubt = false;
         self.lull = None;
         self.distance = Backoff::SHORTEST;
         // A socket that is connected stops being hung up: it starts anew.
@@ -641,5 +651,24 @@ mod tests {
         arm.blocked(Blocked::Read);
         assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
         assert!(!arm.is_in_doubt());
+    }
+
+    #[test]
+    fn an_error_that_follows_one_that_was_fetched_is_reported() {
+        let mut now = Instant::now();
+        let mut arm = seen(Interest::READABLE);
+        assert_eq!(wait(&mut arm, Levels::ERROR, now), Levels::ERROR);
+        arm.blocked(Blocked::Read);
+        now = arm.next_look().expect("an error may follow");
+        assert_eq!(wait(&mut arm, Levels::ERROR, now), Levels::ERROR);
+        // And one that nobody can fetch does not spin.
+        let mut looks = 0;
+        let end = now + Duration::from_secs(1);
+        while now < end {
+            arm.blocked(Blocked::Read);
+            now = arm.next_look().unwrap();
+            looks += usize::from(!wait(&mut arm, Levels::ERROR, now).is_none());
+        }
+        assert!(looks < 20, "{looks} reports in a second");
     }
 }

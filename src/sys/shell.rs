@@ -7,6 +7,7 @@ use std::io;
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
+use crate::base::busy_poll::BusyPoll;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -36,6 +37,10 @@ impl Selector {
     }
 
     pub(crate) fn backend(&self) -> Backend {
+        match *self {}
+    }
+
+    pub(crate) fn busy_poll(&self, _parameters: &BusyPoll) -> io::Result<()> {
         match *self {}
     }
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
+use crate::base::busy_poll::BusyPoll;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -54,6 +55,13 @@ impl Selector {
         match self {
             Self::Native(selector) => selector.backend(),
             Self::Poll(selector) => selector.backend(),
+        }
+    }
+
+    pub(crate) fn busy_poll(&self, parameters: &BusyPoll) -> io::Result<()> {
+        match self {
+            Self::Native(selector) => selector.busy_poll(parameters),
+            Self::Poll(selector) => selector.busy_poll(parameters),
         }
     }
 

@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
+use crate::base::busy_poll::BusyPoll;
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::readiness::Readiness;
@@ -73,6 +74,10 @@ impl Selector {
 
     pub(crate) fn backend(&self) -> Backend {
         Backend::Epoll
+    }
+
+    pub(crate) fn busy_poll(&self, parameters: &BusyPoll) -> io::Result<()> {
+        epoll::set_busy_poll(self.epoll.as_fd(), parameters)
     }
 
     pub(crate) fn select(

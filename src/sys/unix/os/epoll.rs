@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::check;
+use crate::base::busy_poll::BusyPoll;
 use crate::base::wait::Wait;
 
 pub(crate) use libc::epoll_event;
@@ -60,6 +61,52 @@ fn control(
     // answers EBADF if it is not open.
     check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &mut event) }).map(drop)
 }
+
+/// `EPIOCSPARAMS` (Linux 6.9).
+///
+/// Manual: <https://man7.org/linux/man-pages/man2/ioctl_eventpoll.2.html>
+pub(crate) fn set_busy_poll(epoll: BorrowedFd<'_>, parameters: &BusyPoll) -> io::Result<()> {
+    /// `struct epoll_params` of <linux/eventpoll.h>.
+    #[repr(C)]
+    struct EpollParams {
+        busy_poll_usecs: u32,
+        busy_poll_budget: u16,
+        prefer_busy_poll: u8,
+        padding: u8,
+    }
+    let params = EpollParams {
+        busy_poll_usecs: parameters.micros(),
+        busy_poll_budget: parameters.budget,
+        prefer_busy_poll: parameters.prefer.into(),
+        padding: 0,
+    };
+    // SAFETY: the request reads a `struct epoll_params`, which outlives the call.
+    let outcome = check(unsafe {
+        libc::ioctl(epoll.as_raw_fd(), EPIOCSPARAMS as _, ptr::addr_of!(params))
+    });
+    match outcome {
+        Err(err) if matches!(err.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)) => {
+            Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "busy polling of network devices needs Linux 6.9 or later with CONFIG_NET_RX_BUSY_POLL",
+            ))
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+/// `_IOW(0x8A, 0x01, struct epoll_params)`. Some architectures number directions differently.
+const EPIOCSPARAMS: u32 = if cfg!(any(
+    target_arch = "mips",
+    target_arch = "mips64",
+    target_arch = "powerpc",
+    target_arch = "powerpc64",
+    target_arch = "sparc64",
+)) {
+    0x8008_8A01
+} else {
+    0x4008_8A01
+};
 
 /// epoll_wait(2) or epoll_pwait2(2): replaces `list` by up to `room` events.
 pub(crate) fn wait(

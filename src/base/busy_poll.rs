@@ -1,0 +1,41 @@
+//! How the kernel polls network devices on behalf of a poll.
+
+use std::time::Duration;
+
+/// The parameters of `EPIOCSPARAMS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BusyPoll {
+    pub(crate) time: Duration,
+    pub(crate) budget: u16,
+    pub(crate) prefer: bool,
+}
+
+impl BusyPoll {
+    /// Microseconds, rounded up and saturated.
+    pub(crate) fn micros(&self) -> u32 {
+        let nanos = self.time.as_nanos();
+        let micros = nanos / 1000 + u128::from(nanos % 1000 != 0);
+        u32::try_from(micros).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micros_are_rounded_up_and_saturate() {
+        let micros = |time| {
+            BusyPoll {
+                time,
+                budget: 8,
+                prefer: false,
+            }
+            .micros()
+        };
+        assert_eq!(micros(Duration::ZERO), 0);
+        assert_eq!(micros(Duration::from_nanos(1)), 1);
+        assert_eq!(micros(Duration::from_micros(64)), 64);
+        assert_eq!(micros(Duration::MAX), u32::MAX);
+    }
+}

@@ -1,0 +1,206 @@
+//! One turn of the loop: gathers what is ready from the kernel and from user space, and sleeps if
+//! that is nothing.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::base::wait::{Limit, Wait};
+use crate::reactor::events::Events;
+use crate::reactor::metrics::Metrics;
+use crate::reactor::ready_list::Pending;
+use crate::reactor::registry::Shared;
+use crate::reactor::report::Kind;
+use crate::reactor::spin::Spin;
+use crate::sys;
+
+/// What a user chose when the poll was built.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) spin: Duration,
+    pub(crate) retry_interrupted: bool,
+    pub(crate) measure_sleep: bool,
+}
+
+/// What the polling thread has to itself.
+pub(crate) struct Gatherer {
+    buffer: sys::Buffer,
+    /// User-space sources that are ready and not reported yet.
+    pub(crate) pending: Pending,
+    /// Whose turn it is when there is room for one event and two to report.
+    kernel_is_next: bool,
+    pub(crate) metrics: Metrics,
+    spin: Spin,
+    options: Options,
+}
+
+impl Gatherer {
+    pub(crate) fn new(options: Options) -> Self {
+        Self {
+            buffer: sys::Buffer::default(),
+            pending: Pending::new(),
+            kernel_is_next: false,
+            metrics: Metrics::default(),
+            spin: Spin::new(options.spin),
+            options,
+        }
+    }
+
+    /// Looks, and waits, until there is an event or the limit has passed.
+    pub(crate) fn gather(
+        &mut self,
+        shared: &Shared,
+        events: &mut Events,
+        limit: Limit,
+    ) -> io::Result<()> {
+        loop {
+            let waits = self.metrics.waits;
+            let outcome = self.turn(shared, events, limit);
+            match outcome {
+                Err(err)
+                    if err.kind() == io::ErrorKind::Interrupted
+                        && self.options.retry_interrupted => {}
+                outcome => outcome?,
+            }
+            // Nothing: the doorbell rang for what an earlier turn has taken already, a timer was
+            // set, or the backend had to look after itself.
+            if !events.is_empty() || limit.has_passed() {
+                return Ok(());
+            }
+            if self.metrics.waits != waits {
+                self.metrics.empty_wakes += 1;
+            }
+        }
+    }
+
+    fn turn(&mut self, shared: &Shared, events: &mut Events, limit: Limit) -> io::Result<()> {
+        let next_timer = shared.ready.take(&mut self.pending);
+        let capacity = events.capacity();
+        if !self.pending.is_empty() {
+            let room = kernel_room(capacity, self.pending.len(), &mut self.kernel_is_next);
+            self.look(shared, events, room)?;
+        } else {
+            let wait = match next_timer {
+                Some(time) => limit.remaining().no_longer_than(time),
+                None => limit.remaining(),
+            };
+            if wait.is_none() {
+                self.look(shared, events, capacity)?;
+            } else if !self.spin(shared, events, wait)? {
+                self.sleep(shared, events, wait)?;
+            }
+        }
+        self.deliver(events);
+        Ok(())
+    }
+
+    /// Asks the kernel, without waiting.
+    fn look(&mut self, shared: &Shared, events: &mut Events, room: usize) -> io::Result<()> {
+        if room == 0 {
+            return Ok(());
+        }
+        self.metrics.waits += 1;
+        shared
+            .selector
+            .select(&mut self.buffer, events.list(), room, Wait::NONE)
+    }
+
+    /// Looks again and again instead of sleeping, if that is wanted; whether something was found.
+    fn spin(&mut self, shared: &Shared, events: &mut Events, wait: Wait) -> io::Result<bool> {
+        let Some(time) = self.spin.time(wait) else {
+            return Ok(false);
+        };
+        let start = Instant::now();
+        loop {
+            self.look(shared, events, events.capacity())?;
+            if !events.is_empty() || shared.ready.has_notifications() {
+                shared.ready.take(&mut self.pending);
+                self.metrics.spin_hits += 1;
+                self.spin.has_paid();
+                return Ok(true);
+            }
+            if start.elapsed() >= time {
+                self.metrics.spin_misses += 1;
+                return Ok(false);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    fn sleep(&mut self, shared: &Shared, events: &mut Events, wait: Wait) -> io::Result<()> {
+        // Nothing may sleep before it has said so; whoever notifies after that rings.
+        if !shared.ready.go_to_sleep() {
+            return Ok(());
+        }
+        self.metrics.waits += 1;
+        let start = (self.options.measure_sleep || self.spin.is_on()).then(Instant::now);
+        let room = events.capacity();
+        let outcome = shared
+            .selector
+            .select(&mut self.buffer, events.list(), room, wait);
+        if let Some(start) = start {
+            let asleep = start.elapsed();
+            self.spin.has_slept(asleep);
+            if self.options.measure_sleep {
+                self.metrics.asleep += asleep;
+            }
+        }
+        // Awake again, and whatever the outcome, what was notified is kept.
+        shared.ready.take(&mut self.pending);
+        outcome
+    }
+
+    /// Reports user-space sources as far as there is room.
+    fn deliver(&mut self, events: &mut Events) {
+        // What is to be reported again comes after these, and in the next poll.
+        for _ in 0..self.pending.len() {
+            if events.is_saturated() {
+                break;
+            }
+            let Some(entry) = self.pending.pop_front() else {
+                break;
+            };
+            let wakes = entry.clear();
+            if matches!(entry.report().kind(), Kind::Waker | Kind::User) {
+                self.metrics.wakes += wakes as u64;
+                self.metrics.coalesced += (wakes as u64).saturating_sub(1);
+            }
+            let delivery = entry.report().deliver();
+            if let Some(event) = delivery.event {
+                events.push(event);
+            }
+            if delivery.again {
+                entry.queue_in(&mut self.pending);
+            }
+        }
+    }
+}
+
+/// How many events the kernel may report while user-space sources are ready too: at least half,
+/// and every second one if there is room for one only.
+fn kernel_room(capacity: usize, pending: usize, kernel_is_next: &mut bool) -> usize {
+    if capacity > 1 {
+        return capacity - pending.min(capacity / 2);
+    }
+    *kernel_is_next = !*kernel_is_next;
+    usize::from(*kernel_is_next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_has_at_least_half_of_the_room() {
+        let mut turn = false;
+        assert_eq!(kernel_room(8, 1, &mut turn), 7);
+        assert_eq!(kernel_room(8, 100, &mut turn), 4);
+        assert_eq!(kernel_room(3, 100, &mut turn), 2);
+    }
+
+    #[test]
+    fn with_room_for_one_they_take_turns() {
+        let mut turn = false;
+        let rooms: Vec<_> = (0..4).map(|_| kernel_room(1, 5, &mut turn)).collect();
+        assert_eq!(rooms, [1, 0, 1, 0]);
+    }
+}

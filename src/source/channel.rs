@@ -1,0 +1,294 @@
+//! Channels whose receiver is a source: messages from other threads, in the same loop as the sockets.
+
+use std::fmt;
+use std::io;
+use std::sync::{mpsc, Arc};
+
+use crate::base::interest::Interest;
+use crate::base::readiness::Readiness;
+use crate::base::token::Token;
+use crate::reactor::registry::{Registry, Source};
+use crate::source::user::{self, SetReadiness};
+
+pub use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
+
+/// A channel without bounds: a [`Sender`] for any number of threads, and the [`Receiver`] that is registered.
+///
+/// The queue is that of [`std::sync::mpsc`]. A message costs what it costs there and one lock; a
+/// burst of messages is one event, and at most one system call.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use wakeful::{channel, Events, Interest, Poll, Token};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+///
+/// let (sender, mut receiver) = channel::channel();
+/// poll.registry().register(&mut receiver, Token(0), Interest::READABLE)?;
+///
+/// let worker = std::thread::spawn(move || (1..=3).try_for_each(|n| sender.send(n)));
+///
+/// let mut sum = 0;
+/// 'messages: loop {
+///     poll.poll(&mut events, None)?;
+///     // Drain: one event may stand for many messages.
+///     loop {
+///         match receiver.try_recv() {
+///             Ok(n) => sum += n,
+///             Err(channel::TryRecvError::Empty) => break,
+///             Err(channel::TryRecvError::Disconnected) => break 'messages,
+///         }
+///     }
+/// }
+/// assert_eq!(sum, 6);
+/// # worker.join().unwrap().unwrap();
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
+#[must_use]
+pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
+    let (sender, receiver) = mpsc::channel();
+    let (open, receiver) = open(receiver);
+    (Sender { sender, open }, receiver)
+}
+
+/// A channel that holds up to `bound` messages; with 0, each is handed over to a receive that waits for it.
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = wakeful::channel::sync_channel(1);
+/// sender.try_send(1).unwrap();
+/// assert!(sender.try_send(2).is_err()); // full
+/// assert_eq!(receiver.try_recv(), Ok(1));
+/// ```
+#[must_use]
+pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
+    let (sender, receiver) = mpsc::sync_channel(bound);
+    let (open, receiver) = open(receiver);
+    (SyncSender { sender, open }, receiver)
+}
+
+fn open<T>(receiver: mpsc::Receiver<T>) -> (Arc<Open>, Receiver<T>) {
+    let (source, readiness) = user::source();
+    let open = Arc::new(Open {
+        readiness: readiness.clone(),
+    });
+    let receiver = Receiver {
+        receiver,
+        source,
+        readiness,
+    };
+    (open, receiver)
+}
+
+/// Held by every sender: the last one to go closes the channel.
+struct Open {
+    readiness: SetReadiness,
+}
+
+impl Open {
+    fn announce(&self) {
+        // A doorbell that cannot be rung is one that has been.
+        let _ = self.readiness.set(Readiness::READABLE);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let _ = self
+            .readiness
+            .set(Readiness::READABLE | Readiness::READ_CLOSED);
+    }
+}
+
+/// Sends into a [`channel`].
+pub struct Sender<T> {
+    // Before `open`: the queue must know that it is closed before the receiver is told.
+    sender: mpsc::Sender<T>,
+    open: Arc<Open>,
+}
+
+impl<T> Sender<T> {
+    /// Sends a message; never waits.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the receiver is gone.
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
+        self.sender.send(message)?;
+        self.open.announce();
+        Ok(())
+    }
+}
+
+/// Sends into a [`sync_channel`].
+pub struct SyncSender<T> {
+    // Before `open`, as in `Sender`.
+    sender: mpsc::SyncSender<T>,
+    open: Arc<Open>,
+}
+
+impl<T> SyncSender<T> {
+    /// Sends a message; waits while the channel is full.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the receiver is gone.
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
+        match self.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Disconnected(message)) => return Err(SendError(message)),
+            Err(TrySendError::Full(message)) => {
+                // The receiver of a channel without room has to come before the message can go.
+                self.open.announce();
+                self.sender.send(message)?;
+            }
+        }
+        self.open.announce();
+        Ok(())
+    }
+
+    /// Sends a message if there is room.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the channel is full, or the receiver is gone.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.sender.try_send(message)?;
+        self.open.announce();
+        Ok(())
+    }
+}
+
+/// The end that is registered: readable while there may be messages.
+///
+/// After an event, [receive](Receiver::try_recv) until the channel is empty. When every sender is gone an event
+/// [says so](crate::event::Event::is_read_closed); messages that were sent before can still be received.
+pub struct Receiver<T> {
+    receiver: mpsc::Receiver<T>,
+    source: user::Source,
+    readiness: SetReadiness,
+}
+
+impl<T> Receiver<T> {
+    /// The next message, if there is one; never waits.
+    ///
+    /// # Errors
+    ///
+    /// - [`Empty`](TryRecvError::Empty): there is none now; an event will tell.
+    /// - [`Disconnected`](TryRecvError::Disconnected): there is none, and no sender to send one.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        match self.receiver.try_recv() {
+            Err(TryRecvError::Empty) => {
+                self.readiness.clear(Readiness::READABLE);
+                // A message that came between the two lines above has announced itself in vain.
+                let outcome = self.receiver.try_recv();
+                if !matches!(outcome, Err(TryRecvError::Empty)) {
+                    let _ = self.readiness.set(Readiness::READABLE);
+                }
+                outcome
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The messages that are there now.
+    ///
+    /// ```
+    /// let (sender, receiver) = wakeful::channel::channel();
+    /// sender.send('a').unwrap();
+    /// sender.send('b').unwrap();
+    /// assert_eq!(receiver.try_iter().collect::<String>(), "ab");
+    /// ```
+    pub fn try_iter(&self) -> TryIter<'_, T> {
+        TryIter { receiver: self }
+    }
+}
+
+/// The messages that are there now, see [`Receiver::try_iter`].
+pub struct TryIter<'a, T> {
+    receiver: &'a Receiver<T>,
+}
+
+impl<T> Iterator for TryIter<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+impl<T> Source for Receiver<T> {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.source.register(registry, token, interest)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.source.reregister(registry, token, interest)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source.deregister(registry)
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            open: Arc::clone(&self.open),
+        }
+    }
+}
+
+impl<T> Clone for SyncSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            open: Arc::clone(&self.open),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for SyncSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncSender").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for TryIter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryIter").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,328 @@
+//! Timers: sources that become ready when their time has come.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc as StdArc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::base::interest::Interest;
+use crate::base::sync::Arc;
+use crate::base::token::Token;
+use crate::reactor::membership::Membership;
+use crate::reactor::ready::Ready;
+use crate::reactor::ready_list::Entry;
+use crate::reactor::registry::{Registry, Source};
+use crate::reactor::report::Report;
+use crate::reactor::timers::{Schedule, TimerKey};
+use crate::source::user::require_shareable;
+
+/// A source that becomes readable at its deadline, once or in a beat.
+///
+/// Timers belong to the poll they are registered with and cost the system nothing: arming, moving and
+/// cancelling one is an operation on a heap in memory. The poll sleeps exactly until the next deadline, and
+/// reports the timers that are due in the order of their deadlines.
+///
+/// An event says that the timer has expired; [`expirations`](Timer::expirations) says how often. A timer never expires
+/// early. It is late by what the system takes to wake a thread, about 60 µs on an idle Linux machine (50 µs of it
+/// timer slack, see `PR_SET_TIMERSLACK` in [prctl(2)]), and by what the loop is doing at the time.
+///
+/// Time is that of [`Instant`], which stands still while the system is suspended on Linux.
+///
+/// # Threads
+///
+/// All methods take `&self`: share a timer in an [`Arc`](std::sync::Arc) to move it from another thread. A
+/// deadline that becomes the soonest wakes the poll if it sleeps.
+///
+/// [prctl(2)]: https://man7.org/linux/man-pages/man2/prctl.2.html
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use std::time::{Duration, Instant};
+/// use wakeful::time::Timer;
+/// use wakeful::{Events, Interest, Poll, Token};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+///
+/// let start = Instant::now();
+/// let mut timer = Timer::after(Duration::from_millis(2));
+/// poll.registry().register(&mut timer, Token(1), Interest::READABLE)?;
+///
+/// poll.poll(&mut events, None)?;
+/// assert_eq!(events.iter().next().unwrap().token(), Token(1));
+/// assert!(start.elapsed() >= Duration::from_millis(2));
+/// assert_eq!(timer.expirations(), 1);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
+#[doc(alias = "timerfd")]
+pub struct Timer {
+    membership: Membership,
+    state: Mutex<State>,
+}
+
+enum State {
+    Unregistered {
+        schedule: Option<Schedule>,
+    },
+    Registered {
+        ready: StdArc<Ready>,
+        entry: Arc<Entry>,
+        key: TimerKey,
+    },
+}
+
+impl Timer {
+    /// A timer that is not armed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// A timer that expires at `deadline`; at once, if that has passed.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use wakeful::time::Timer;
+    ///
+    /// let deadline = Instant::now();
+    /// assert_eq!(Timer::at(deadline).deadline(), Some(deadline));
+    /// ```
+    #[must_use]
+    pub const fn at(deadline: Instant) -> Self {
+        Self::with(Some(Schedule {
+            first: deadline,
+            period: None,
+        }))
+    }
+
+    /// A timer that expires after `time`, counted from now.
+    ///
+    /// A time beyond what the clock can tell arms nothing: it never comes.
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
+        let timer = Self::new();
+        timer.set_after(time);
+        timer
+    }
+
+    /// A timer that expires every `period`, the first time after one from now.
+    ///
+    /// The beat is kept: the n-th expiration is due n periods from now, however late the others were reported.
+    /// Expirations that the loop missed are made up for by [number](Timer::expirations), in
+    /// one event. A period of zero counts as one nanosecond.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use wakeful::time::Timer;
+    /// use wakeful::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut beat = Timer::every(Duration::from_millis(1));
+    /// poll.registry().register(&mut beat, Token(1), Interest::READABLE)?;
+    ///
+    /// let mut beats = 0;
+    /// while beats < 3 {
+    ///     poll.poll(&mut events, None)?;
+    ///     beats += beat.expirations();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn every(period: Duration) -> Self {
+        let timer = Self::new();
+        timer.set_every(period);
+        timer
+    }
+
+    const fn with(schedule: Option<Schedule>) -> Self {
+        Self {
+            membership: Membership::NONE,
+            state: Mutex::new(State::Unregistered { schedule }),
+        }
+    }
+
+    /// Sets the one deadline, in place of what was set before.
+    ///
+    /// Expirations that were not asked for yet are forgotten, and so is their event if it is not delivered.
+    pub fn set_at(&self, deadline: Instant) {
+        self.set(Some(Schedule {
+            first: deadline,
+            period: None,
+        }));
+    }
+
+    /// Sets the one deadline `time` from now; see [`set_at`](Timer::set_at).
+    pub fn set_after(&self, time: Duration) {
+        let deadline = Instant::now().checked_add(time);
+        self.set(deadline.map(|first| Schedule {
+            first,
+            period: None,
+        }));
+    }
+
+    /// Sets a beat that begins one `period` from now; see [`every`](Timer::every) and [`set_at`](Timer::set_at).
+    pub fn set_every(&self, period: Duration) {
+        let period = period.max(Duration::from_nanos(1));
+        let first = Instant::now().checked_add(period);
+        self.set(first.map(|first| Schedule {
+            first,
+            period: Some(period),
+        }));
+    }
+
+    /// Disarms the timer; returns whether it was armed.
+    ///
+    /// An expiration that was not delivered yet is called back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeful::time::Timer;
+    ///
+    /// let timer = Timer::after(Duration::from_secs(60));
+    /// assert!(timer.cancel());
+    /// assert!(!timer.cancel());
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.set(None)
+    }
+
+    /// How often the timer has expired since this was asked or the timer was set; 0 or 1 without a period.
+    ///
+    /// In level mode the timer reports in every poll until this is asked.
+    pub fn expirations(&self) -> u64 {
+        match &*self.state() {
+            State::Unregistered { .. } => 0,
+            State::Registered { ready, key, .. } => ready.timers().take_expirations(*key),
+        }
+    }
+
+    /// When the timer expires next; `None` if it is not armed.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match &*self.state() {
+            State::Unregistered { schedule } => schedule.map(|schedule| schedule.first),
+            State::Registered { ready, key, .. } => {
+                Some(ready.timers().schedule(*key)?.first)
+            }
+        }
+    }
+
+    /// Whether the timer was armed before.
+    fn set(&self, schedule: Option<Schedule>) -> bool {
+        match &mut *self.state() {
+            State::Unregistered { schedule: old } => {
+                std::mem::replace(old, schedule).is_some()
+            }
+            State::Registered { ready, key, .. } => ready.set_timer(*key, schedule),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        self.state
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Ends the registration; what the timer was set to stays.
+    fn leave(&mut self) {
+        if let Self::Registered {
+            ready, entry, key, ..
+        } = self
+        {
+            entry.report().deregister();
+            let schedule = ready.timers().remove(*key);
+            *self = Self::Unregistered { schedule };
+        }
+    }
+}
+
+/// Arms the timer in the poll; its time has been running since it was set.
+impl Source for Timer {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.membership.require_none()?;
+        require_shareable(interest)?;
+        let state = self.state_mut();
+        // A poll that is gone took nothing along.
+        state.leave();
+        let State::Unregistered { schedule } = state else {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        };
+        let schedule = schedule.take();
+        let ready = StdArc::clone(&registry.shared().ready);
+        let entry = Entry::new(Report::timer(token, interest));
+        let key = ready.timers().insert(Arc::clone(&entry));
+        ready.set_timer(key, schedule);
+        *state = State::Registered { ready, entry, key };
+        self.membership = Membership::of(registry);
+        Ok(())
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.membership.require(registry)?;
+        require_shareable(interest)?;
+        match self.state_mut() {
+            State::Registered { ready, entry, .. }
+                if entry.report().reregister(token, interest) =>
+            {
+                ready.notify(entry)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.membership.require(registry)?;
+        self.membership = Membership::NONE;
+        self.state_mut().leave();
+        Ok(())
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.state_mut().leave();
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer")
+            .field("deadline", &self.deadline())
+            .field("membership", &self.membership)
+            .finish()
+    }
+}

@@ -1,0 +1,113 @@
+//! What the tests of the sources share: a poll of each backend, and ways to wait for events.
+//!
+//! Events may be spurious, so a test says which one it waits for and takes no offence at others.
+
+// Every test is a crate of its own and uses a part of this.
+#![allow(dead_code)]
+
+use std::fmt::Debug;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use wakeful::event::Event;
+use wakeful::{Backend, Events, Poll, Token};
+
+/// How long to wait for what must happen. Only a failing test waits that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A poll of each backend that the system has, to run a test on all of them.
+///
+/// Each is named on standard error, where the output of a failing test shows it.
+pub(crate) fn polls() -> impl Iterator<Item = (Poll, Events)> {
+    Backend::available().iter().map(|&backend| {
+        eprintln!("backend: {backend}");
+        let poll = Poll::builder().backend(backend).build().unwrap();
+        (poll, Events::with_capacity(64))
+    })
+}
+
+/// Polls until there is an event under `token` for which `wanted` holds.
+#[track_caller]
+pub(crate) fn expect_event(
+    poll: &mut Poll,
+    events: &mut Events,
+    token: Token,
+    wanted: impl Fn(&Event) -> bool,
+) -> Event {
+    let deadline = Instant::now() + PATIENCE;
+    let mut others = Vec::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        assert!(
+            !left.is_zero(),
+            "the event for {token:?} did not come; there were {others:?}"
+        );
+        poll_once(poll, events, left);
+        for event in &*events {
+            if event.token() == token && wanted(event) {
+                return event.clone();
+            }
+            others.push(event.clone());
+        }
+    }
+}
+
+/// One poll that is not interrupted.
+#[track_caller]
+pub(crate) fn poll_once(poll: &mut Poll, events: &mut Events, timeout: Duration) {
+    while let Err(err) = poll.poll(events, Some(timeout)) {
+        assert_eq!(err.kind(), io::ErrorKind::Interrupted, "{err}");
+    }
+}
+
+/// Repeats `attempt` at every event for which `wanted` holds, until it does not block.
+#[track_caller]
+pub(crate) fn when_ready<T>(
+    poll: &mut Poll,
+    events: &mut Events,
+    token: Token,
+    wanted: impl Fn(&Event) -> bool,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                expect_event(poll, events, token, &wanted);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+#[track_caller]
+pub(crate) fn assert_would_block<T: Debug>(outcome: io::Result<T>) {
+    assert_kind(outcome, io::ErrorKind::WouldBlock);
+}
+
+#[track_caller]
+pub(crate) fn assert_kind<T: Debug>(outcome: io::Result<T>, kind: io::ErrorKind) {
+    match outcome {
+        Err(err) if err.kind() == kind => {}
+        other => panic!("expected {kind:?}, got {other:?}"),
+    }
+}
+
+/// How every descriptor that we open must be.
+#[track_caller]
+pub(crate) fn assert_nonblocking_and_cloexec(source: &(impl AsFd + Debug)) {
+    assert!(is_nonblocking(source), "{source:?} blocks");
+    assert!(is_cloexec(source), "{source:?} is inherited");
+}
+
+pub(crate) fn is_nonblocking(source: &impl AsFd) -> bool {
+    rustix::fs::fcntl_getfl(source)
+        .unwrap()
+        .contains(rustix::fs::OFlags::NONBLOCK)
+}
+
+pub(crate) fn is_cloexec(source: &impl AsFd) -> bool {
+    rustix::io::fcntl_getfd(source)
+        .unwrap()
+        .contains(rustix::io::FdFlags::CLOEXEC)
+}

@@ -1,0 +1,28 @@
+//! A build without `os-poll`: everything is there, and no poll can be made.
+
+#![cfg(not(feature = "os-poll"))]
+
+use std::io::ErrorKind;
+
+use wakeful::{Backend, Events, Poll};
+
+#[test]
+fn a_poll_is_unsupported() {
+    let error = Poll::new().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("os-poll"), "{error}");
+}
+
+#[test]
+fn no_backend_is_available() {
+    assert!(Backend::available().is_empty());
+    for backend in [Backend::Epoll, Backend::Poll] {
+        let error = Poll::builder().backend(backend).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[test]
+fn events_can_be_made() {
+    assert!(Events::with_capacity(8).is_empty());
+}
