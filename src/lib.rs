@@ -69,3 +69,8 @@ pub mod unix {
         pub use crate::source::pipe::{new, Receiver, Sender};
     }
 }
+
+/// The examples of the readme compile.
+#[cfg(all(doctest, feature = "os-poll", feature = "net"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

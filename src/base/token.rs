@@ -12,6 +12,7 @@
 /// [slab], whose index is the token; the listener has a token that no index reaches.
 ///
 /// ```
+/// # #[cfg(all(feature = "os-poll", feature = "net"))]
 /// # fn main() -> std::io::Result<()> {
 /// use std::io::{self, Read};
 /// use slab::Slab;
@@ -73,6 +74,8 @@
 /// # clients.join().unwrap()?;
 /// # Ok(())
 /// # }
+/// # #[cfg(not(all(feature = "os-poll", feature = "net")))]
+/// # fn main() {}
 /// ```
 ///
 /// [slab]: https://docs.rs/slab

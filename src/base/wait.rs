@@ -86,7 +86,9 @@ impl Limit {
         match timeout {
             None => Self::Never,
             Some(Duration::ZERO) => Self::Now,
-            Some(time) => Instant::now().checked_add(time).map_or(Self::Never, Self::At),
+            Some(time) => Instant::now()
+                .checked_add(time)
+                .map_or(Self::Never, Self::At),
         }
     }
 
@@ -95,9 +97,7 @@ impl Limit {
         match self {
             Self::Never => Wait::Forever,
             Self::Now => Wait::NONE,
-            Self::At(deadline) => {
-                Wait::AtMost(deadline.saturating_duration_since(Instant::now()))
-            }
+            Self::At(deadline) => Wait::AtMost(deadline.saturating_duration_since(Instant::now())),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::base::wait::{Limit, Wait};
 use crate::reactor::events::Events;
 use crate::reactor::metrics::Metrics;
-use crate::reactor::ready_list::Pending;
+use crate::reactor::ready_list::{queue, Pending};
 use crate::reactor::registry::Shared;
 use crate::reactor::report::Kind;
 use crate::reactor::spin::Spin;
@@ -99,9 +99,13 @@ impl Gatherer {
             return Ok(());
         }
         self.metrics.waits += 1;
-        shared
+        let outcome = shared
             .selector
-            .select(&mut self.buffer, events.list(), room, Wait::NONE)
+            .select(&mut self.buffer, events.list(), room, Wait::NONE);
+        // The look may have silenced the doorbell: what it rang for must not stay in the list, where
+        // whoever watches the descriptor would not hear of it.
+        shared.ready.take(&mut self.pending);
+        outcome
     }
 
     /// Looks again and again instead of sleeping, if that is wanted; whether something was found.
@@ -112,8 +116,7 @@ impl Gatherer {
         let start = Instant::now();
         loop {
             self.look(shared, events, events.capacity())?;
-            if !events.is_empty() || shared.ready.has_notifications() {
-                shared.ready.take(&mut self.pending);
+            if !events.is_empty() || !self.pending.is_empty() {
                 self.metrics.spin_hits += 1;
                 self.spin.has_paid();
                 return Ok(true);
@@ -169,7 +172,7 @@ impl Gatherer {
                 events.push(event);
             }
             if delivery.again {
-                entry.queue_in(&mut self.pending);
+                queue(&entry, &mut self.pending);
             }
         }
     }

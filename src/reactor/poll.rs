@@ -129,7 +129,6 @@ impl Poll {
     /// # #[cfg(not(all(feature = "os-poll", unix)))]
     /// # fn main() {}
     /// ```
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -73,11 +73,6 @@ impl Ready {
         self.timers().expire(pending)
     }
 
-    /// Whether there is something to take from the list; only a hint.
-    pub(crate) fn has_notifications(&self) -> bool {
-        !self.list.is_empty()
-    }
-
     /// Announces that the poller is about to sleep; `false` if something is ready.
     pub(crate) fn go_to_sleep(&self) -> bool {
         self.list.go_to_sleep()

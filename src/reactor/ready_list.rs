@@ -87,12 +87,12 @@ impl Entry {
         // AcqRel: acquires what notifiers released that found it queued.
         self.wakes.swap(0, AcqRel)
     }
+}
 
-    /// Queues the entry in `pending`, for the poller itself; no notification, and no doorbell.
-    pub(crate) fn queue_in(self: &Arc<Self>, pending: &mut Pending) {
-        if self.count() {
-            pending.push_back(Arc::clone(self));
-        }
+/// Queues an entry for the poller itself: no notification, and no doorbell.
+pub(crate) fn queue(entry: &Arc<Entry>, pending: &mut Pending) {
+    if entry.count() {
+        pending.push_back(Arc::clone(entry));
     }
 }
 
@@ -171,11 +171,6 @@ impl ReadyList {
                 return;
             }
         }
-    }
-
-    /// Whether there is something to take; only a hint.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.load(Relaxed) == self.rest()
     }
 
     /// Announces that the poller is about to sleep; `false` if something is ready.
@@ -468,7 +463,10 @@ mod loom_tests {
             waking.join().unwrap();
             let reported = polling.join().unwrap();
             let rings = model.rings.load(Relaxed);
-            assert!(!reported.is_empty() || rings > 0, "nobody would come to look");
+            assert!(
+                !reported.is_empty() || rings > 0,
+                "nobody would come to look"
+            );
         });
     }
 

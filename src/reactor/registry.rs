@@ -75,8 +75,8 @@ impl Registry {
     /// # Errors
     ///
     /// - [`AlreadyExists`]: the source is registered already, with this poll or another one.
-    /// - [`PermissionDenied`] (`EPERM`): epoll cannot watch this descriptor, a regular file for
-    ///   example; poll(2) can, and finds it always ready.
+    /// - [`PermissionDenied`] (`EPERM`): the descriptor cannot be watched: a regular file or a
+    ///   directory, which the system calls ready at any time.
     /// - `EBADF`: the descriptor is not open.
     /// - `ENOSPC`: the user's limit of watches is reached
     ///   (`/proc/sys/fs/epoll/max_user_watches`).
@@ -284,12 +284,8 @@ pub trait Source {
     /// # Errors
     ///
     /// Those of [`Registry::register`].
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()>;
+    fn register(&mut self, registry: &Registry, token: Token, interest: Interest)
+        -> io::Result<()>;
 
     /// Changes token and interest; see [`Registry::reregister`].
     ///

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::base::deadlines::Deadlines;
 use crate::base::readiness::Readiness;
 use crate::base::sync::Arc;
-use crate::reactor::ready_list::{Entry, Pending};
+use crate::reactor::ready_list::{queue, Entry, Pending};
 
 /// When a timer expires, and how often.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -119,20 +119,24 @@ impl Timers {
                 return Some(Duration::from_nanos(deadline - now));
             }
             let slot = &mut self.slots[number as usize];
-            let expirations = if slot.period == 0 {
-                self.deadlines.remove(number);
-                1
-            } else {
+            let expirations = match (now - deadline).checked_div(slot.period) {
+                // It has no period.
+                None => {
+                    self.deadlines.remove(number);
+                    1
+                }
                 // Those that were missed are made up for by number, and the beat is kept.
-                let expirations = 1 + (now - deadline) / slot.period;
-                let next = deadline.saturating_add(expirations.saturating_mul(slot.period));
-                self.deadlines.set(number, next);
-                expirations
+                Some(missed) => {
+                    let expirations = missed.saturating_add(1);
+                    let next = deadline.saturating_add(expirations.saturating_mul(slot.period));
+                    self.deadlines.set(number, next);
+                    expirations
+                }
             };
             slot.expirations = slot.expirations.saturating_add(expirations);
             if let Some(entry) = &slot.entry {
                 if entry.report().set(Readiness::READABLE) {
-                    entry.queue_in(pending);
+                    queue(entry, pending);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! What you register: each file is a kind of source.
 
+pub(crate) mod channel;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) mod forward;
-pub(crate) mod channel;
 #[cfg(feature = "net")]
 pub(crate) mod net;
 #[cfg(all(unix, feature = "os-ext"))]

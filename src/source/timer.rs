@@ -213,18 +213,14 @@ impl Timer {
     pub fn deadline(&self) -> Option<Instant> {
         match &*self.state() {
             State::Unregistered { schedule } => schedule.map(|schedule| schedule.first),
-            State::Registered { ready, key, .. } => {
-                Some(ready.timers().schedule(*key)?.first)
-            }
+            State::Registered { ready, key, .. } => Some(ready.timers().schedule(*key)?.first),
         }
     }
 
     /// Whether the timer was armed before.
     fn set(&self, schedule: Option<Schedule>) -> bool {
         match &mut *self.state() {
-            State::Unregistered { schedule: old } => {
-                std::mem::replace(old, schedule).is_some()
-            }
+            State::Unregistered { schedule: old } => std::mem::replace(old, schedule).is_some(),
             State::Registered { ready, key, .. } => ready.set_timer(*key, schedule),
         }
     }
@@ -234,9 +230,7 @@ impl Timer {
     }
 
     fn state_mut(&mut self) -> &mut State {
-        self.state
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

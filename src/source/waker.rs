@@ -14,7 +14,7 @@ use crate::reactor::report::Report;
 /// Wakes a [`Poll`](crate::Poll): makes it report a readable event under the waker's token.
 ///
 /// A poll can have any number of wakers, each with a token of its own (or the same). Share one
-/// between threads in an [`Arc`](std::sync::Arc).
+/// between threads in an [`Arc`].
 ///
 /// Wakes *coalesce*: those that come before the poll reports the first one are one event. A wake
 /// is never lost: when it comes before the poll, the poll returns at once; and what was written

@@ -59,10 +59,8 @@ impl Levels {
             || self == Self::ERROR;
         let read_closed =
             self.has(Self::HANGUP) || (self.has(Self::INPUT) && self.has(Self::READ_HANGUP));
-        flag(
-            self.has(Self::INPUT | Self::PRIORITY),
-            Readiness::READABLE,
-        ) | flag(self.has(Self::OUTPUT), Readiness::WRITABLE)
+        flag(self.has(Self::INPUT | Self::PRIORITY), Readiness::READABLE)
+            | flag(self.has(Self::OUTPUT), Readiness::WRITABLE)
             | flag(self.has(Self::PRIORITY), Readiness::PRIORITY)
             | flag(self.has(Self::ERROR), Readiness::ERROR)
             | flag(read_closed, Readiness::READ_CLOSED)

@@ -19,12 +19,12 @@ pub(crate) use self::unix::doorbell::Doorbell;
 #[cfg(all(feature = "os-poll", selector = "poll"))]
 pub(crate) use self::unix::poll::{Buffer, Registration, Selector};
 
-#[cfg(all(unix, any(feature = "net", feature = "os-ext")))]
-pub(crate) use self::unix::{raw, AsRaw};
-#[cfg(all(unix, feature = "os-poll"))]
-use self::unix::os::Raw;
 #[cfg(not(feature = "os-poll"))]
 use self::shell::Raw;
+#[cfg(all(unix, feature = "os-poll"))]
+use self::unix::os::Raw;
+#[cfg(all(unix, any(feature = "net", feature = "os-ext")))]
+pub(crate) use self::unix::{raw, AsRaw};
 
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {
@@ -60,8 +60,7 @@ const _: () = {
             Selector::select;
 
         // Sources whose I/O passes through us; a registration ends when it is dropped.
-        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<Registration> =
-            Selector::register;
+        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<Registration> = Selector::register;
         let _: fn(&Selector, Raw, &Registration, Token, Interest) -> io::Result<()> =
             Selector::reregister;
         let _: fn(&Selector, Raw, &Registration) -> io::Result<()> = Selector::deregister;

@@ -348,7 +348,8 @@ impl Side {
 
     fn expose(&mut self, distance: Backoff) {
         self.seen = false;
-        if self.state == State::Reported {
+        // Whoever asks for the descriptor again is likely to use it.
+        if matches!(self.state, State::Reported | State::InDoubt { .. }) {
             self.state = State::look(distance);
         }
     }

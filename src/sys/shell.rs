@@ -26,7 +26,7 @@ pub(crate) enum Registration {}
 pub(crate) type Raw = i32;
 
 #[derive(Debug, Default)]
-pub(crate) struct Buffer;
+pub(crate) struct Buffer {}
 
 impl Selector {
     pub(crate) fn new(_backend: Backend) -> io::Result<(Self, Doorbell)> {

@@ -15,8 +15,8 @@ use crate::base::wait::Wait;
 use crate::sys::unix::doorbell::Doorbell;
 #[cfg(selector = "epoll")]
 use crate::sys::unix::epoll as native;
-use crate::sys::unix::poll;
 use crate::sys::unix::os::Raw;
+use crate::sys::unix::poll;
 
 #[derive(Debug)]
 pub(crate) enum Selector {

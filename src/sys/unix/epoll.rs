@@ -87,6 +87,21 @@ impl Selector {
         room: usize,
         wait: Wait,
     ) -> io::Result<()> {
+        self.harvest(buffer, events, room, wait)?;
+        // The doorbell alone filled the batch: what it kept out has its turn now.
+        if buffer.events.len() == room && events.is_empty() {
+            self.harvest(buffer, events, room, Wait::NONE)?;
+        }
+        Ok(())
+    }
+
+    fn harvest(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
         epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
         for event in &buffer.events {
             // Copied out: the struct is packed on some architectures.
@@ -147,8 +162,7 @@ impl Selector {
             // The kernel changes no registration from or to exclusive: it has to be made anew.
             Err(err) if err.kind() == io::ErrorKind::InvalidInput => {
                 epoll::delete(epoll, raw)?;
-                epoll::add(epoll, raw, wanted, data)
-                    .map_err(|err| explain_exclusive(interest, err))
+                epoll::add(epoll, raw, wanted, data).map_err(|err| explain_exclusive(interest, err))
             }
             outcome => outcome,
         }

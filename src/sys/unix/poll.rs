@@ -8,7 +8,8 @@
 //! The table is behind a lock that is never held during a wait. A thread that changes it while the
 //! poller waits rings the doorbell, the poller returns without events, and its caller waits again until
 //! the same deadline. What was changed during a wait is asked about in the next one: an answer that
-//! was given for an earlier registration is not used.
+//! was given for an earlier registration is not used. A removal comes back when the poller has let go
+//! of the descriptor, so that closing it closes it.
 //!
 //! A user's wake travels in a list of its own (`reactor::ready`), so an interrupt
 //! of ours cannot swallow it.
@@ -24,7 +25,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::backend::Backend;
@@ -51,6 +52,8 @@ pub(crate) struct Selector {
 struct Shared {
     doorbell: Doorbell,
     table: Mutex<Table>,
+    /// Told when a wait ends.
+    wait_ended: Condvar,
 }
 
 /// What a source holds whose I/O passes through us; ends the registration when it is dropped.
@@ -75,6 +78,7 @@ impl Selector {
         let shared = Arc::new(Shared {
             doorbell: doorbell.clone(),
             table: Mutex::default(),
+            wait_ended: Condvar::new(),
         });
         Ok((Self { shared }, doorbell))
     }
@@ -133,7 +137,7 @@ impl Selector {
     }
 
     pub(crate) fn deregister(&self, _raw: Raw, registration: &Registration) -> io::Result<()> {
-        self.shared.remove(&registration.key)
+        registration.end()
     }
 
     pub(crate) fn register_unseen(
@@ -152,6 +156,7 @@ impl Selector {
         interest: Interest,
     ) -> io::Result<()> {
         require_shareable(interest)?;
+        poll::check_open(raw)?;
         self.shared.change(|table| {
             let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
             let slot = &mut table.slots[index];
@@ -163,16 +168,16 @@ impl Selector {
     }
 
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
-        self.shared.change(|table| {
-            let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
-            table.vacate(index);
-            Ok(())
-        })
+        poll::check_open(raw)?;
+        self.shared.remove(|table| table.by_fd.get(&raw).copied())
     }
 
     fn insert(&self, raw: Raw, token: Token, interest: Interest, seen: bool) -> io::Result<Key> {
         require_shareable(interest)?;
         poll::check_pollable(raw)?;
+        if raw == self.shared.doorbell.as_fd().as_raw_fd() {
+            return Err(io::Error::from_raw_os_error(poll::INVALID));
+        }
         let arm = Arm::new(interest, seen);
         self.shared.change(|table| {
             if table.by_fd.contains_key(&raw) {
@@ -196,7 +201,11 @@ impl Selector {
         }
         buffer.polled.resize(1 + table.slots.len(), IGNORED);
 
-        for index in table.changed.drain(..).chain(table.in_doubt.iter().copied()) {
+        for index in table
+            .changed
+            .drain(..)
+            .chain(table.in_doubt.iter().copied())
+        {
             let slot = &mut table.slots[index];
             slot.changed = false;
             buffer.polled[1 + index] = slot.question(now);
@@ -204,7 +213,8 @@ impl Selector {
                 wait = wait.no_longer_than(look);
             }
         }
-        table.is_waiting = !wait.is_none();
+        table.is_waiting = true;
+        table.is_interrupted = wait.is_none();
         wait
     }
 
@@ -219,6 +229,8 @@ impl Selector {
         let mut table = self.shared.table();
         let table = &mut *table;
         table.is_waiting = false;
+        table.waits = table.waits.wrapping_add(1);
+        self.shared.wait_ended.notify_all();
         let mut answers = outcome?;
         if buffer.polled[0].revents != 0 {
             answers -= 1;
@@ -269,6 +281,11 @@ impl AsFd for Selector {
 }
 
 impl Registration {
+    fn end(&self) -> io::Result<()> {
+        self.shared
+            .remove(|table| table.slot(&self.key).map(|_| self.key.index))
+    }
+
     /// The descriptor was handed out.
     pub(crate) fn exposed(&self) {
         self.with_slot(|slot| {
@@ -296,7 +313,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         // An error says that it was deregistered before.
-        let _ = self.shared.remove(&self.key);
+        let _ = self.end();
     }
 }
 
@@ -309,19 +326,35 @@ impl Shared {
     fn change<R>(&self, change: impl FnOnce(&mut Table) -> io::Result<R>) -> io::Result<R> {
         let mut table = self.table();
         let outcome = change(&mut table)?;
-        // Once: whoever comes next finds it interrupted.
-        if std::mem::take(&mut table.is_waiting) {
-            self.doorbell.ring()?;
-        }
+        self.interrupt(&mut table)?;
         Ok(outcome)
     }
 
-    fn remove(&self, key: &Key) -> io::Result<()> {
-        self.change(|table| {
-            table.slot(key).ok_or_else(not_registered)?;
-            table.vacate(key.index);
-            Ok(())
-        })
+    /// Removes the registration that `find` finds, and comes back when no wait knows of it.
+    ///
+    /// While poll(2) waits, the kernel holds on to every file that it was given: closing the
+    /// descriptor would not close a connection, and a port would stay in use.
+    fn remove(&self, find: impl FnOnce(&mut Table) -> Option<usize>) -> io::Result<()> {
+        let mut table = self.table();
+        let index = find(&mut table).ok_or_else(not_registered)?;
+        table.vacate(index);
+        self.interrupt(&mut table)?;
+        let wait = table.waits;
+        while table.is_waiting && table.waits == wait {
+            table = self
+                .wait_ended
+                .wait(table)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    /// Makes a poller that waits return; once, since whoever comes next finds it interrupted.
+    fn interrupt(&self, table: &mut Table) -> io::Result<()> {
+        if table.is_waiting && !std::mem::replace(&mut table.is_interrupted, true) {
+            self.doorbell.ring()?;
+        }
+        Ok(())
     }
 }
 
@@ -352,8 +385,12 @@ struct Table {
     in_doubt: Vec<usize>,
     /// Tells the registrations of one slot apart.
     registrations: u64,
-    /// The poller waits and has not been interrupted.
+    /// The poller waits.
     is_waiting: bool,
+    /// And the doorbell was rung since it began to.
+    is_interrupted: bool,
+    /// How many waits have ended.
+    waits: u64,
 }
 
 /// One registration, for as long as it lasts.

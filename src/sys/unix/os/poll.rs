@@ -62,13 +62,24 @@ fn timespec(wait: Wait) -> Option<libc::timespec> {
     // SAFETY: a timespec of zeros is valid, on systems with padding in it too.
     let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
     timespec.tv_sec = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
-    timespec.tv_nsec = nanos.try_into().unwrap_or(0);
+    #[allow(clippy::unnecessary_fallible_conversions)] // `c_long` has 32 bits elsewhere
+    let nanos = nanos.try_into().unwrap_or(0);
+    timespec.tv_nsec = nanos;
     Some(timespec)
 }
 
 /// The codes that epoll(7) has for a second registration and a missing one.
 pub(crate) const ALREADY_EXISTS: libc::c_int = libc::EEXIST;
 pub(crate) const NOT_FOUND: libc::c_int = libc::ENOENT;
+
+/// The code that epoll(7) has for a poll that would watch itself.
+pub(crate) const INVALID: libc::c_int = libc::EINVAL;
+
+/// Fails with `EBADF` for what is not open.
+pub(crate) fn check_open(fd: RawFd) -> io::Result<()> {
+    // SAFETY: asks for flags, and touches no memory of ours.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(drop)
+}
 
 /// Fails as `EPOLL_CTL_ADD` does: `EBADF` for what is not open, `EPERM` for files and directories,
 /// whose readiness means nothing.
