@@ -16,9 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, thread};
 
+use wakeful::event::Source;
 use wakeful::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use wakeful::time::Timer;
 use wakeful::unix::{pipe, SourceFd};
-use wakeful::{Backend, Events, Interest, Poll, Token, Waker};
+use wakeful::{channel, user, Backend, Events, Interest, Poll, Token, Waker};
 
 const TOKEN: Token = Token(7);
 /// Reached by a failing test only.
@@ -31,15 +33,11 @@ mod registering {
     fn what_is_registered_already_exists() {
         on_every_backend(|new_poll| {
             let (poll, other) = (new_poll(), new_poll());
-            let mut socket = registered(&poll);
-            let again = poll
-                .registry()
-                .register(&mut socket, TOKEN, Interest::READABLE);
-            is(again, ErrorKind::AlreadyExists);
-            let elsewhere = other
-                .registry()
-                .register(&mut socket, TOKEN, Interest::READABLE);
-            is(elsewhere, ErrorKind::AlreadyExists);
+            for mut source in sources() {
+                register(&poll, &mut source).unwrap();
+                is(register(&poll, &mut source), ErrorKind::AlreadyExists);
+                is(register(&other, &mut source), ErrorKind::AlreadyExists);
+            }
         });
     }
 
@@ -47,14 +45,15 @@ mod registering {
     fn what_is_not_registered_is_not_found() {
         on_every_backend(|new_poll| {
             let poll = new_poll();
-            let mut socket = udp();
-            is(reregister(&poll, &mut socket), ErrorKind::NotFound);
-            is(poll.registry().deregister(&mut socket), ErrorKind::NotFound);
+            for mut source in sources() {
+                is(reregister(&poll, &mut source), ErrorKind::NotFound);
+                is(deregister(&poll, &mut source), ErrorKind::NotFound);
 
-            let mut socket = registered(&poll);
-            poll.registry().deregister(&mut socket).unwrap();
-            is(reregister(&poll, &mut socket), ErrorKind::NotFound);
-            is(poll.registry().deregister(&mut socket), ErrorKind::NotFound);
+                register(&poll, &mut source).unwrap();
+                deregister(&poll, &mut source).unwrap();
+                is(reregister(&poll, &mut source), ErrorKind::NotFound);
+                is(deregister(&poll, &mut source), ErrorKind::NotFound);
+            }
         });
     }
 
@@ -62,26 +61,27 @@ mod registering {
     fn what_is_registered_with_another_poll_already_exists() {
         on_every_backend(|new_poll| {
             let (poll, other) = (new_poll(), new_poll());
-            let mut socket = registered(&poll);
-            is(reregister(&other, &mut socket), ErrorKind::AlreadyExists);
-            let deregistered = other.registry().deregister(&mut socket);
-            is(deregistered, ErrorKind::AlreadyExists);
-            // Where it is, nothing has changed.
-            reregister(&poll, &mut socket).unwrap();
+            for mut source in sources() {
+                register(&poll, &mut source).unwrap();
+                is(reregister(&other, &mut source), ErrorKind::AlreadyExists);
+                is(deregister(&other, &mut source), ErrorKind::AlreadyExists);
+                // Where it is, nothing has changed.
+                reregister(&poll, &mut source).unwrap();
+            }
         });
     }
 
     #[test]
     fn a_source_whose_poll_is_gone_is_free() {
         on_every_backend(|new_poll| {
-            let poll = new_poll();
-            let mut socket = registered(&poll);
-            drop(poll);
-            let poll = new_poll();
-            is(poll.registry().deregister(&mut socket), ErrorKind::NotFound);
-            poll.registry()
-                .register(&mut socket, TOKEN, Interest::READABLE)
-                .unwrap();
+            for mut source in sources() {
+                let poll = new_poll();
+                register(&poll, &mut source).unwrap();
+                drop(poll);
+                let poll = new_poll();
+                is(deregister(&poll, &mut source), ErrorKind::NotFound);
+                register(&poll, &mut source).unwrap();
+            }
         });
     }
 
@@ -89,7 +89,8 @@ mod registering {
     fn a_raw_descriptor_that_is_registered_already_exists() {
         on_every_backend(|new_poll| {
             let poll = new_poll();
-            let socket = registered(&poll);
+            let mut socket = udp();
+            register(&poll, &mut socket).unwrap();
             is(
                 register_raw(&poll, socket.as_raw_fd()),
                 ErrorKind::AlreadyExists,
@@ -159,6 +160,20 @@ mod exclusive_interest {
     }
 
     #[test]
+    fn user_space_sources_cannot_be_shared() {
+        on_every_backend(|new_poll| {
+            let poll = new_poll();
+            let interest = Interest::READABLE.exclusive();
+            let mut source = user::source().0;
+            let outcome = poll.registry().register(&mut source, TOKEN, interest);
+            is(outcome, ErrorKind::Unsupported);
+            let mut timer = Timer::new();
+            let outcome = poll.registry().register(&mut timer, TOKEN, interest);
+            is(outcome, ErrorKind::Unsupported);
+        });
+    }
+
+    #[test]
     fn with_one_shot_it_is_refused() {
         on_every_backend(|new_poll| {
             let poll = new_poll();
@@ -192,12 +207,32 @@ mod polling {
             let handled = Arc::new(AtomicBool::new(false));
             let id = signal_hook::flag::register(libc::SIGUSR1, handled).unwrap();
 
-            let outcome = while_signalled(|| poll.poll(&mut events, Some(PATIENCE)));
+            let outcome = while_signalled(libc::SIGUSR1, || poll.poll(&mut events, Some(PATIENCE)));
 
             is(outcome, ErrorKind::Interrupted);
             assert!(events.is_empty());
             signal_hook::low_level::unregister(id);
         });
+    }
+
+    #[test]
+    fn a_poll_that_retries_is_not_interrupted() {
+        for &backend in Backend::available() {
+            let builder = Poll::builder().backend(backend).retry_interrupted(true);
+            let mut poll = builder.build().unwrap();
+            let mut events = Events::with_capacity(8);
+            let handled = Arc::new(AtomicBool::new(false));
+            let id = signal_hook::flag::register(libc::SIGUSR2, Arc::clone(&handled)).unwrap();
+
+            while_signalled(libc::SIGUSR2, || {
+                while !handled.load(Ordering::Relaxed) {
+                    poll.poll(&mut events, Some(Duration::from_millis(1)))
+                        .unwrap();
+                }
+            });
+
+            signal_hook::low_level::unregister(id);
+        }
     }
 }
 
@@ -224,6 +259,15 @@ mod making_a_poll {
                 );
             }
         }
+    }
+
+    #[test]
+    fn busy_polling_needs_epoll() {
+        let builder = Poll::builder().backend(Backend::Poll);
+        let outcome = builder
+            .busy_poll(Duration::from_micros(50), 8, false)
+            .build();
+        is(outcome, ErrorKind::Unsupported);
     }
 
     #[test]
@@ -417,17 +461,31 @@ fn udp() -> UdpSocket {
     UdpSocket::bind(LOOPBACK.parse().unwrap()).unwrap()
 }
 
-fn registered(poll: &Poll) -> UdpSocket {
-    let mut socket = udp();
-    poll.registry()
-        .register(&mut socket, TOKEN, Interest::READABLE)
-        .unwrap();
-    socket
+/// One of each kind that remembers where it is registered.
+fn sources() -> Vec<Box<dyn Source>> {
+    let (_, receiver) = pipe::new().unwrap();
+    vec![
+        Box::new(udp()),
+        Box::new(tcp_listener()),
+        Box::new(UnixStream::pair().unwrap().0),
+        Box::new(receiver),
+        Box::new(user::source().0),
+        Box::new(channel::channel::<()>().1),
+        Box::new(Timer::after(PATIENCE)),
+    ]
 }
 
-fn reregister(poll: &Poll, source: &mut impl wakeful::event::Source) -> io::Result<()> {
+fn register(poll: &Poll, source: &mut impl Source) -> io::Result<()> {
+    poll.registry().register(source, TOKEN, Interest::READABLE)
+}
+
+fn reregister(poll: &Poll, source: &mut impl Source) -> io::Result<()> {
     poll.registry()
         .reregister(source, TOKEN, Interest::READABLE)
+}
+
+fn deregister(poll: &Poll, source: &mut impl Source) -> io::Result<()> {
+    poll.registry().deregister(source)
 }
 
 fn register_raw(poll: &Poll, fd: RawFd) -> io::Result<()> {
@@ -461,8 +519,8 @@ fn fill(stream: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Sends SIGUSR1 to this thread, over and over, while `wait` waits.
-fn while_signalled<R>(wait: impl FnOnce() -> R) -> R {
+/// Sends a signal to this thread, over and over, while `wait` waits.
+fn while_signalled<R>(signal: libc::c_int, wait: impl FnOnce() -> R) -> R {
     // SAFETY: asks for a number, and cannot fail.
     let waiting = unsafe { libc::pthread_self() } as usize;
     let done = AtomicBool::new(false);
@@ -470,7 +528,7 @@ fn while_signalled<R>(wait: impl FnOnce() -> R) -> R {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 // SAFETY: the scope does not end before this thread has, so the other one lives.
-                unsafe { libc::pthread_kill(waiting as libc::pthread_t, libc::SIGUSR1) };
+                unsafe { libc::pthread_kill(waiting as libc::pthread_t, signal) };
                 thread::yield_now();
             }
         });
