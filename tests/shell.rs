@@ -26,3 +26,13 @@ fn no_backend_is_available() {
 fn events_can_be_made() {
     assert!(Events::with_capacity(8).is_empty());
 }
+
+#[cfg(feature = "net")]
+#[test]
+fn sockets_work_as_far_as_nobody_waits() {
+    use wakeful::net::UdpSocket;
+
+    let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nothing = socket.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+}
