@@ -32,7 +32,7 @@ pub mod event {
 /// Channels whose receiver is a source.
 pub mod channel {
     pub use crate::source::channel::{
-        channel, sync_channel, Receiver, RecvError, SendError, Sender, SyncSender, TryIter,
+        channel, sync_channel, Receiver, SendError, Sender, SyncSender, TryIter,
         TryRecvError, TrySendError,
     };
 }

@@ -60,7 +60,7 @@ impl Events {
     /// range's end.
     ///
     /// For loops that do not know their load: batches stay small while little happens, which keeps latencies even,
-    /// and grow when more is ready than fits.
+    /// and grow when more is ready than fits. A range that begins with 0 begins with 1.
     ///
     /// # Panics
     ///
@@ -91,8 +91,9 @@ impl Events {
     /// ```
     #[must_use]
     pub fn adaptive(capacity: RangeInclusive<usize>) -> Self {
-        let mut events = Self::with_capacity(*capacity.start());
-        events.most = events.capacity.max(*capacity.end());
+        let (least, most) = (*capacity.start(), *capacity.end());
+        let mut events = Self::with_capacity(least.max(1));
+        events.most = events.capacity.max(most);
         events
     }
 

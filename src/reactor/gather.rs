@@ -162,12 +162,13 @@ impl Gatherer {
             let Some(entry) = self.pending.pop_front() else {
                 break;
             };
-            let wakes = entry.clear();
-            if matches!(entry.report().kind(), Kind::Waker | Kind::User) {
-                self.metrics.wakes += wakes as u64;
-                self.metrics.coalesced += (wakes as u64).saturating_sub(1);
-            }
+            let times_queued = entry.clear();
             let delivery = entry.report().deliver();
+            if matches!(entry.report().kind(), Kind::Waker | Kind::User) {
+                let wakes = (times_queued as u64).saturating_sub(delivery.was_again.into());
+                self.metrics.wakes += wakes;
+                self.metrics.coalesced += wakes.saturating_sub(1);
+            }
             if let Some(event) = delivery.event {
                 events.push(event);
             }

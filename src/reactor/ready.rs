@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::base::sync::Arc;
 use crate::reactor::ready_list::{Entry, MustRing, Pending, ReadyList};
 use crate::reactor::report::{Kind, Report};
-use crate::reactor::timers::{Schedule, TimerKey, Timers};
+use crate::reactor::timers::{Change, Schedule, TimerKey, Timers};
 use crate::sys::Doorbell;
 
 /// The user-space side of a poll, shared with everything that notifies it.
@@ -91,10 +91,10 @@ impl Ready {
     /// Sets or disarms a timer; whether it was armed. Makes no system call unless the poller sleeps and
     /// would sleep too long.
     pub(crate) fn set_timer(&self, key: TimerKey, schedule: Option<Schedule>) -> bool {
-        let mut timers = self.timers();
-        let was_armed = timers.cancel(key);
-        let is_soonest = schedule.is_some_and(|schedule| timers.set(key, schedule));
-        drop(timers);
+        let Change {
+            was_armed,
+            is_soonest,
+        } = self.timers().set(key, schedule);
         if is_soonest {
             self.has_timers.store(true, Relaxed);
             // A doorbell that cannot be rung is one that has been.

@@ -37,6 +37,8 @@ struct State {
     /// Nothing is reported without one: deregistered, or one-shot and reported.
     interest: Option<Interest>,
     readiness: Readiness,
+    /// Queued by the last delivery, not by a notification.
+    is_again: bool,
 }
 
 /// What delivering an entry comes to.
@@ -45,6 +47,8 @@ pub(crate) struct Delivery {
     pub(crate) event: Option<Event>,
     /// Still ready, and to be reported again by the next poll.
     pub(crate) again: bool,
+    /// Queued for that reason by the delivery before this one.
+    pub(crate) was_again: bool,
 }
 
 impl Report {
@@ -55,6 +59,7 @@ impl Report {
                 token,
                 interest,
                 readiness,
+                is_again: false,
             }),
         }
     }
@@ -113,11 +118,13 @@ impl Report {
     /// What to report now.
     pub(crate) fn deliver(&self) -> Delivery {
         let mut state = self.state();
+        let was_again = std::mem::take(&mut state.is_again);
         let readiness = state.reportable();
         if readiness.is_empty() {
             return Delivery {
                 event: None,
                 again: false,
+                was_again,
             };
         }
         let is = |mode: fn(Interest) -> bool| state.interest.is_some_and(mode);
@@ -126,7 +133,12 @@ impl Report {
         if is(Interest::is_oneshot) {
             state.interest = None;
         }
-        Delivery { event, again }
+        state.is_again = again;
+        Delivery {
+            event,
+            again,
+            was_again,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

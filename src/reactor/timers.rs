@@ -19,6 +19,14 @@ pub(crate) struct Schedule {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TimerKey(u32);
 
+/// What setting a timer has changed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) was_armed: bool,
+    /// The poller may have to sleep less long now.
+    pub(crate) is_soonest: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Timers {
     /// Deadlines count from here.
@@ -75,19 +83,23 @@ impl Timers {
         schedule
     }
 
-    /// Sets or moves a timer; whether the poller may have to sleep less long now.
-    pub(crate) fn set(&mut self, key: TimerKey, schedule: Schedule) -> bool {
-        let deadline = self.since_epoch(schedule.first);
-        self.slots[key.0 as usize].period = schedule.period.map_or(0, nanos);
-        self.deadlines.set(key.0, deadline)
-    }
-
-    /// Disarms a timer and forgets its expirations; whether it was armed.
-    pub(crate) fn cancel(&mut self, key: TimerKey) -> bool {
+    /// Sets, moves or disarms a timer; expirations that nobody asked for are forgotten.
+    pub(crate) fn set(&mut self, key: TimerKey, schedule: Option<Schedule>) -> Change {
         if self.slots[key.0 as usize].expirations != 0 {
             self.take_expirations(key);
         }
-        self.deadlines.remove(key.0).is_some()
+        let Some(schedule) = schedule else {
+            return Change {
+                was_armed: self.deadlines.remove(key.0).is_some(),
+                is_soonest: false,
+            };
+        };
+        let deadline = self.since_epoch(schedule.first);
+        self.slots[key.0 as usize].period = schedule.period.map_or(0, nanos);
+        Change {
+            was_armed: self.deadlines.get(key.0).is_some(),
+            is_soonest: self.deadlines.set(key.0, deadline),
+        }
     }
 
     /// What a timer is set to, from its next expiration on.

@@ -10,7 +10,7 @@ use crate::base::token::Token;
 use crate::reactor::registry::{Registry, Source};
 use crate::source::user::{self, SetReadiness};
 
-pub use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
+pub use std::sync::mpsc::{SendError, TryRecvError, TrySendError};
 
 /// A channel without bounds: a [`Sender`] for any number of threads, and the [`Receiver`] that is registered.
 ///
@@ -58,7 +58,10 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender { sender, open }, receiver)
 }
 
-/// A channel that holds up to `bound` messages; with 0, each is handed over to a receive that waits for it.
+/// A channel that holds up to `bound` messages.
+///
+/// A bound of 0 counts as 1: a receiver that polls never waits in a receive, so there is no
+/// moment at which a message could be handed over.
 ///
 /// # Examples
 ///
@@ -70,7 +73,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 /// ```
 #[must_use]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
-    let (sender, receiver) = mpsc::sync_channel(bound);
+    let (sender, receiver) = mpsc::sync_channel(bound.max(1));
     let (open, receiver) = open(receiver);
     (SyncSender { sender, open }, receiver)
 }
@@ -142,15 +145,8 @@ impl<T> SyncSender<T> {
     ///
     /// Gives the message back if the receiver is gone.
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        match self.try_send(message) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Disconnected(message)) => return Err(SendError(message)),
-            Err(TrySendError::Full(message)) => {
-                // The receiver of a channel without room has to come before the message can go.
-                self.open.announce();
-                self.sender.send(message)?;
-            }
-        }
+        // If it waits, the messages in its way have announced themselves.
+        self.sender.send(message)?;
         self.open.announce();
         Ok(())
     }

@@ -197,10 +197,12 @@ impl Arm {
         if !closing.is_none() {
             self.latched |= closing;
             report |= closing;
-            // The end of the stream can be read, also where reading was reported before.
-            report |= Levels::INPUT
-                .when(closing.has(Levels::READ_HANGUP) && self.read.is_watched())
-                | (levels & Levels::INPUT).when(self.read.is_watched());
+            // The end of the stream can be read, also where reading was reported before and
+            // therefore not asked about.
+            let is_end = closing.has(Levels::READ_HANGUP)
+                || (closing.has(Levels::HANGUP) && !asked.has(Levels::INPUT))
+                || levels.has(Levels::INPUT);
+            report |= Levels::INPUT.when(is_end && self.read.is_watched());
         }
         if self.latched.has(Levels::ALWAYS) {
             self.lull = Some(now + self.distance.next());
