@@ -5,10 +5,12 @@
 //!
 //! | feature | adds | crates |
 //! |---|---|---|
-//! | `os-poll` | the operating system: [`Poll`], [`Registry`] and [`Waker`] work | `libc` |
+//! | `os-poll` | the operating system: [`Poll`], [`Registry`] and [`Waker`] work | |
 //! | `net` | the module `net`: TCP, UDP and Unix domain sockets | `socket2` |
 //! | `os-ext` | what only some systems have: `unix::SourceFd` and `unix::pipe`; turns on `os-poll` | |
 //! | `log` | trace lines through the facade of the same name | `log` |
+//!
+//! Unix builds always have `libc`.
 //!
 //! The names are mio's, with mio's meaning. The default is not: mio turns on `log` alone.
 //! The package `compat/mio` has mio's default.

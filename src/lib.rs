@@ -32,8 +32,8 @@ pub mod event {
 /// Channels whose receiver is a source.
 pub mod channel {
     pub use crate::source::channel::{
-        channel, sync_channel, Receiver, SendError, Sender, SyncSender, TryIter,
-        TryRecvError, TrySendError,
+        channel, sync_channel, Receiver, SendError, Sender, SyncSender, TryIter, TryRecvError,
+        TrySendError,
     };
 }
 

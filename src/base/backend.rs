@@ -8,10 +8,11 @@ use std::str::FromStr;
 /// A way to ask the operating system which sources are ready.
 ///
 /// Chosen when a [`Poll`] is built; [`Backend::Auto`] takes the best of the system, or what the
-/// environment variable `WAKEFUL_BACKEND` names. Every backend keeps the same promises, so the second best is there for
-/// tests, and for sandboxes that forbid the best.
+/// environment variable `WAKEFUL_BACKEND` names. Every backend keeps the same promises, so the
+/// second best is there for tests, and for sandboxes that forbid the best.
 ///
-/// The names of [`Display`](fmt::Display) and [`FromStr`] are the variants' in lower case: `auto`, `epoll`, `poll`.
+/// The names of [`Display`](fmt::Display) and [`FromStr`] are the variants' in lower case: `auto`,
+/// `epoll`, `poll`.
 ///
 /// [`Poll`]: crate::Poll
 ///

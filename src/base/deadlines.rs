@@ -1,14 +1,14 @@
 //! A heap of deadlines, soonest first.
 //!
 //! Four children to a node: the heap is half as deep as a binary one, and a node's children stand
-//! side by side in memory. For every timer its place in the heap is kept, so that one can be
-//! moved or removed without a search. At a million timers what costs time is the memory that is
-//! touched: a random deadline rises less than one level on average when it is inserted, and most of a
-//! heap being leaves, a removal moves little.
+//! side by side in memory. For every timer its place in the heap is kept, so that one can be moved
+//! or removed without a search. At a million timers what costs time is the memory that is touched:
+//! a random deadline rises less than one level on average when it is inserted, and most of a heap
+//! being leaves, a removal moves little.
 //!
 //! A heap is exact: timers expire in the order of their deadlines, and the next deadline, which a
-//! poller needs in order to sleep just so long, is always at hand. `docs/benchmarks.md` has it beside
-//! a tree and a hierarchical wheel.
+//! poller needs in order to sleep just so long, is always at hand. `docs/benchmarks.md` has it
+//! beside a tree and a hierarchical wheel.
 //!
 //! Deadlines are nanoseconds since a moment that the owner keeps; 64 bits are 584 years.
 //!

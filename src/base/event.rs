@@ -13,8 +13,8 @@ use crate::base::token::Token;
 ///
 /// # Platforms
 ///
-/// Every backend reports reading and writing. The others are as good as the system makes them; none of
-/// them replaces looking at the result of an operation.
+/// Every backend reports reading and writing. The others are as good as the system makes them; none
+/// of them replaces looking at the result of an operation.
 ///
 /// | method | epoll(7) | poll(2) |
 /// |---|---|---|
@@ -90,7 +90,8 @@ impl Event {
         self.readiness.contains(Readiness::WRITABLE)
     }
 
-    /// The source is in an error state; the socket's `take_error` or the next operation tells which.
+    /// The source is in an error state; the socket's `take_error` or the next operation tells
+    /// which.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.readiness.contains(Readiness::ERROR)

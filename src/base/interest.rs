@@ -142,8 +142,8 @@ impl Interest {
 
     /// One-shot: report once, then be silent until [`reregister`](crate::Registry::reregister).
     ///
-    /// What is ready at the time of the reregistration is reported at once. For sources that are handed to one of several threads: no
-    /// second thread gets an event before the first is done.
+    /// What is ready at the time of the reregistration is reported at once. For sources that are
+    /// handed to one of several threads: no second thread gets an event before the first is done.
     ///
     /// ```
     /// use wakeful::Interest;
@@ -158,17 +158,19 @@ impl Interest {
         self.add(Interest(bits(ONESHOT)))
     }
 
-    /// Exclusive: of several polls that watch the same source this way, wake one, or a few, not all.
+    /// Exclusive: of several polls that watch the same source this way, wake one, or a few, not
+    /// all.
     ///
-    /// For a listener that every worker's poll watches. A wake may still reach more than one, so accept
-    /// until it would block.
+    /// For a listener that every worker's poll watches. A wake may still reach more than one, so
+    /// accept until it would block.
     ///
     /// # Platforms
     ///
     /// epoll on Linux 4.5 and later ([`EPOLLEXCLUSIVE`]). Registration is
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported) elsewhere, and for user-space sources, of which no two polls
-    /// share one. The kernel combines it with reading and writing in edge or level mode; together with
-    /// one-shot or `Interest::PRIORITY` it is [`InvalidInput`](std::io::ErrorKind::InvalidInput). It does not report
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported) elsewhere, and for user-space sources, of
+    /// which no two polls share one. The kernel combines it with reading and writing in edge or
+    /// level mode; together with one-shot or `Interest::PRIORITY` it is
+    /// [`InvalidInput`](std::io::ErrorKind::InvalidInput). It does not report
     /// [`is_read_closed`](crate::event::Event::is_read_closed) for a half-close; a read does.
     ///
     /// [`EPOLLEXCLUSIVE`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html

@@ -8,8 +8,8 @@ use crate::diagnostics::flags::Flags;
 
 /// What a source is ready for: a small set of flags, the same on every system.
 ///
-/// [`Event::readiness`] tells what an event reports, to be kept beside the source while the event is
-/// gone; a [user source](crate::user) is told what to report.
+/// [`Event::readiness`] tells what an event reports, to be kept beside the source while the event
+/// is gone; a [user source](crate::user) is told what to report.
 ///
 /// [`Event::readiness`]: crate::event::Event::readiness
 ///

@@ -8,8 +8,9 @@ use crate::base::event::Event;
 
 /// The events of one call of [`Poll::poll`](crate::Poll::poll).
 ///
-/// Made once and used for every call, which empties it first. Its capacity bounds how many events one call reports; what does not
-/// fit is reported by the next call, and takes turns so that nothing starves even at capacity 1.
+/// Made once and used for every call, which empties it first. Its capacity bounds how many events
+/// one call reports; what does not fit is reported by the next call, and takes turns so that
+/// nothing starves even at capacity 1.
 ///
 /// # Examples
 ///
@@ -56,11 +57,12 @@ impl Events {
         }
     }
 
-    /// Room for as many events as the range begins with, which doubles whenever a poll has filled it, up to the
-    /// range's end.
+    /// Room for as many events as the range begins with, which doubles whenever a poll has filled
+    /// it, up to the range's end.
     ///
-    /// For loops that do not know their load: batches stay small while little happens, which keeps latencies even,
-    /// and grow when more is ready than fits. A range that begins with 0 begins with 1.
+    /// For loops that do not know their load: batches stay small while little happens, which keeps
+    /// latencies even, and grow when more is ready than fits. A range that begins with 0 begins
+    /// with 1.
     ///
     /// # Panics
     ///
@@ -97,7 +99,8 @@ impl Events {
         events
     }
 
-    /// Whether there was no room for another event: more may be ready, and the next poll reports it.
+    /// Whether there was no room for another event: more may be ready, and the next poll reports
+    /// it.
     #[must_use]
     pub fn is_saturated(&self) -> bool {
         self.list.len() >= self.capacity

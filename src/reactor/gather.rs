@@ -102,8 +102,8 @@ impl Gatherer {
         let outcome = shared
             .selector
             .select(&mut self.buffer, events.list(), room, Wait::NONE);
-        // The look may have silenced the doorbell: what it rang for must not stay in the list, where
-        // whoever watches the descriptor would not hear of it.
+        // The look may have silenced the doorbell: what it rang for must not stay in the list,
+        // where whoever watches the descriptor would not hear of it.
         shared.ready.take(&mut self.pending);
         outcome
     }

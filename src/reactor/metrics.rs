@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// What a poll has done since it was made, see [`Poll::metrics`](crate::Poll::metrics).
 ///
-/// The counters are always on: the polling thread adds to numbers of its own, and wakes are
-/// counted by the atomic operation that they need anyway. Only [`asleep`](Metrics::asleep) reads the
-/// clock, and has to be [asked for](crate::Builder::measure_sleep).
+/// The counters are always on: the polling thread adds to numbers of its own, and wakes are counted
+/// by the atomic operation that they need anyway. Only [`asleep`](Metrics::asleep) reads the clock,
+/// and has to be [asked for](crate::Builder::measure_sleep).
 ///
 /// Counters wrap at the size of their type.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub struct Metrics {
     pub waits: u64,
     /// Events reported, from the kernel and from user space.
     pub events: u64,
-    /// Waits that ended without an event and before their time, because the doorbell rang for what had
-    /// been taken already or the backend had to look after itself.
+    /// Waits that ended without an event and before their time, because the doorbell rang for what
+    /// had been taken already or the backend had to look after itself.
     pub empty_wakes: u64,
-    /// Notifications by wakers, user sources and channels that were delivered, each of those counted that one
-    /// event stands for.
+    /// Notifications by wakers, user sources and channels that were delivered, each of those
+    /// counted that one event stands for.
     pub wakes: u64,
     /// Those of them that found another one pending, and cost one atomic operation.
     pub coalesced: u64,

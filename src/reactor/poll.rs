@@ -24,10 +24,10 @@ use crate::sys::Selector;
 ///
 /// # Readiness is reported once
 ///
-/// Sources are *edge-triggered*: an event says that a source has become ready since you last found it
-/// not ready. So after an event, read (or write, or accept) until [`WouldBlock`]; then the next edge
-/// will be reported. An event may also be *spurious*, so be prepared for `WouldBlock` at the first
-/// try. Readiness that nobody is told of never happens.
+/// Sources are *edge-triggered*: an event says that a source has become ready since you last found
+/// it not ready. So after an event, read (or write, or accept) until [`WouldBlock`]; then the next
+/// edge will be reported. An event may also be *spurious*, so be prepared for `WouldBlock` at the
+/// first try. Readiness that nobody is told of never happens.
 ///
 /// On streams a read that returns less than it had room for, or a write that took less than
 /// it was given, is as good as `WouldBlock`.
@@ -44,7 +44,8 @@ use crate::sys::Selector;
 /// | Linux | epoll, poll | nanoseconds; whole milliseconds on epoll before Linux 5.11 |
 /// | Android | epoll, poll | milliseconds; nanoseconds on poll |
 ///
-/// All backends keep the same promises. The backend is chosen when the poll is [built](Poll::builder).
+/// All backends keep the same promises. The backend is chosen when the poll is
+/// [built](Poll::builder).
 ///
 /// # Examples
 ///
@@ -96,8 +97,8 @@ impl Poll {
     ///
     /// - `EMFILE`, `ENFILE`: no descriptors are left; a poll needs two on Linux.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): `WAKEFUL_BACKEND` names no backend.
-    /// - [`Unsupported`](io::ErrorKind::Unsupported): it names one that this system does not have, or the
-    ///   feature `os-poll` is off.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): it names one that this system does not have,
+    ///   or the feature `os-poll` is off.
     ///
     /// # Examples
     ///
@@ -154,9 +155,9 @@ impl Poll {
     /// # Timeouts
     ///
     /// A timeout is never cut short. It counts in nanoseconds where the system does (see
-    /// [Platforms](Poll#platforms)) and is rounded up elsewhere; the system adds its timer slack, 50 µs
-    /// by default on Linux. Any duration is allowed: what exceeds the system's range (24.9 days in
-    /// milliseconds) is waited for in pieces, and what exceeds the clock's is for ever.
+    /// [Platforms](Poll#platforms)) and is rounded up elsewhere; the system adds its timer slack,
+    /// 50 µs by default on Linux. Any duration is allowed: what exceeds the system's range (24.9
+    /// days in milliseconds) is waited for in pieces, and what exceeds the clock's is for ever.
     ///
     /// # Errors
     ///
@@ -308,14 +309,14 @@ impl Builder {
 
     /// Looks again and again for up to `time` before it sleeps; off (zero) by default.
     ///
-    /// A thread that sleeps takes some microseconds to come back. A poll that spins finds what becomes ready in the
-    /// meantime at once, from the kernel and from user space, and whoever wakes it makes no system call. It costs
-    /// the processor: worth it where the answer is expected within microseconds and the core has nothing
-    /// better to do.
+    /// A thread that sleeps takes some microseconds to come back. A poll that spins finds what
+    /// becomes ready in the meantime at once, from the kernel and from user space, and whoever
+    /// wakes it makes no system call. It costs the processor: worth it where the answer is expected
+    /// within microseconds and the core has nothing better to do.
     ///
-    /// Adaptive: it stops when it does not pay. After a spin that found nothing and a sleep that lasted, it
-    /// sleeps the next times without spinning, up to 64 times; a sleep shorter than `time`, which a spin would have
-    /// saved, takes it up again.
+    /// Adaptive: it stops when it does not pay. After a spin that found nothing and a sleep that
+    /// lasted, it sleeps the next times without spinning, up to 64 times; a sleep shorter than
+    /// `time`, which a spin would have saved, takes it up again.
     ///
     /// Tens of microseconds are typical. Durations beyond a second make little sense, and are
     /// allowed.
@@ -336,19 +337,21 @@ impl Builder {
         self
     }
 
-    /// Has the kernel poll the network devices for up to `time` before it sleeps, taking up to `budget` packets at once.
+    /// Has the kernel poll the network devices for up to `time` before it sleeps, taking up to
+    /// `budget` packets at once.
     ///
     /// For devices whose driver supports NAPI busy polling; others, loopback included, are not
-    /// affected. `time` counts in microseconds, rounded up, up to `u32::MAX` of them; a `budget` beyond 64 needs
-    /// `CAP_NET_ADMIN`. With `prefer`, interrupts are held off while the application keeps
-    /// polling.
+    /// affected. `time` counts in microseconds, rounded up, up to `u32::MAX` of them; a `budget`
+    /// beyond 64 needs `CAP_NET_ADMIN`. With `prefer`, interrupts are held off while the
+    /// application keeps polling.
     ///
     /// # Platforms
     ///
     /// epoll on Linux 6.9 and later (`EPIOCSPARAMS`). [`build`](Builder::build) is
     /// [`Unsupported`](io::ErrorKind::Unsupported) elsewhere.
     ///
-    /// Kernel documentation: <https://docs.kernel.org/networking/napi.html#epoll-based-busy-polling>
+    /// Kernel documentation:
+    /// <https://docs.kernel.org/networking/napi.html#epoll-based-busy-polling>
     #[doc(alias = "EPIOCSPARAMS")]
     pub fn busy_poll(mut self, time: Duration, budget: u16, prefer: bool) -> Self {
         self.busy_poll = Some(BusyPoll {
@@ -359,10 +362,11 @@ impl Builder {
         self
     }
 
-    /// Goes on waiting, for the time that remains, when a signal interrupts the wait; off by default.
+    /// Goes on waiting, for the time that remains, when a signal interrupts the wait; off by
+    /// default.
     ///
-    /// By default [`poll`](Poll::poll) then fails with [`Interrupted`](io::ErrorKind::Interrupted), so that a program can look
-    /// at what its signal handlers did. With this it never does.
+    /// By default [`poll`](Poll::poll) then fails with [`Interrupted`](io::ErrorKind::Interrupted),
+    /// so that a program can look at what its signal handlers did. With this it never does.
     ///
     /// ```
     /// # #[cfg(feature = "os-poll")]

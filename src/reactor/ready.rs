@@ -88,8 +88,8 @@ impl Ready {
         self.timers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets or disarms a timer; whether it was armed. Makes no system call unless the poller sleeps and
-    /// would sleep too long.
+    /// Sets or disarms a timer; whether it was armed. Makes no system call unless the poller sleeps
+    /// and would sleep too long.
     pub(crate) fn set_timer(&self, key: TimerKey, schedule: Option<Schedule>) -> bool {
         let Change {
             was_armed,

@@ -3,8 +3,8 @@
 //!
 //! # One word
 //!
-//! The list is a Treiber stack (R. K. Treiber, *Systems Programming: Coping with Parallelism*, 1986),
-//! and its head also says whether the poller sleeps:
+//! The list is a Treiber stack (R. K. Treiber, *Systems Programming: Coping with Parallelism*,
+//! 1986), and its head also says whether the poller sleeps:
 //!
 //! | head | means | whoever pushes |
 //! |---|---|---|
@@ -197,9 +197,9 @@ impl ReadyList {
 
     /// Makes the head rest at [`asleep`] for good.
     ///
-    /// The flag is set before the head is exchanged. Either the poller's next swap of the head comes
-    /// after that exchange and so sees the flag, or it came before and the exchange finds null and
-    /// replaces it.
+    /// The flag is set before the head is exchanged. Either the poller's next swap of the head
+    /// comes after that exchange and so sees the flag, or it came before and the exchange finds
+    /// null and replaces it.
     pub(crate) fn watch(&self) -> MustRing {
         // AcqRel: pairs with `leave_behind`; of two that meet here, the later one rings.
         let before = self.flags.fetch_or(WATCHED, AcqRel);

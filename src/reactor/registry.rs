@@ -158,8 +158,8 @@ impl Registry {
 
     /// Stops watching `source`.
     ///
-    /// No later call of [`poll`](crate::Poll::poll) reports it. Events that were delivered before stay
-    /// in their [`Events`](crate::Events).
+    /// No later call of [`poll`](crate::Poll::poll) reports it. Events that were delivered before
+    /// stay in their [`Events`](crate::Events).
     ///
     /// # Errors
     ///

@@ -6,8 +6,8 @@ use crate::base::wait::Wait;
 
 /// Decides from how the last sleeps went.
 ///
-/// A sleep that was longer than a spin means that spinning would have been in vain. Each one in a row
-/// doubles the number of sleeps that are not preceded by a spin; a short one ends that.
+/// A sleep that was longer than a spin means that spinning would have been in vain. Each one in a
+/// row doubles the number of sleeps that are not preceded by a spin; a short one ends that.
 #[derive(Debug)]
 pub(crate) struct Spin {
     time: Duration,

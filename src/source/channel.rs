@@ -1,4 +1,5 @@
-//! Channels whose receiver is a source: messages from other threads, in the same loop as the sockets.
+//! Channels whose receiver is a source: messages from other threads, in the same loop as the
+//! sockets.
 
 use std::fmt;
 use std::io;
@@ -12,7 +13,8 @@ use crate::source::user::{self, SetReadiness};
 
 pub use std::sync::mpsc::{SendError, TryRecvError, TrySendError};
 
-/// A channel without bounds: a [`Sender`] for any number of threads, and the [`Receiver`] that is registered.
+/// A channel without bounds: a [`Sender`] for any number of threads, and the [`Receiver`] that is
+/// registered.
 ///
 /// The queue is that of [`std::sync::mpsc`]. A message costs what it costs there and one lock; a
 /// burst of messages is one event, and at most one system call.
@@ -165,8 +167,9 @@ impl<T> SyncSender<T> {
 
 /// The end that is registered: readable while there may be messages.
 ///
-/// After an event, [receive](Receiver::try_recv) until the channel is empty. When every sender is gone an event
-/// [says so](crate::event::Event::is_read_closed); messages that were sent before can still be received.
+/// After an event, [receive](Receiver::try_recv) until the channel is empty. When every sender is
+/// gone an event [says so](crate::event::Event::is_read_closed); messages that were sent before can
+/// still be received.
 pub struct Receiver<T> {
     receiver: mpsc::Receiver<T>,
     source: user::Source,

@@ -18,20 +18,21 @@ use crate::source::user::require_shareable;
 
 /// A source that becomes readable at its deadline, once or in a beat.
 ///
-/// Timers belong to the poll they are registered with and cost the system nothing: arming, moving and
-/// cancelling one is an operation on a heap in memory. The poll sleeps exactly until the next deadline, and
-/// reports the timers that are due in the order of their deadlines.
+/// Timers belong to the poll they are registered with and cost the system nothing: arming, moving
+/// and cancelling one is an operation on a heap in memory. The poll sleeps exactly until the next
+/// deadline, and reports the timers that are due in the order of their deadlines.
 ///
-/// An event says that the timer has expired; [`expirations`](Timer::expirations) says how often. A timer never expires
-/// early. It is late by what the system takes to wake a thread, about 60 µs on an idle Linux machine (50 µs of it
-/// timer slack, see `PR_SET_TIMERSLACK` in [prctl(2)]), and by what the loop is doing at the time.
+/// An event says that the timer has expired; [`expirations`](Timer::expirations) says how often. A
+/// timer never expires early. It is late by what the system takes to wake a thread, about 60 µs on
+/// an idle Linux machine (50 µs of it timer slack, see `PR_SET_TIMERSLACK` in [prctl(2)]), and by
+/// what the loop is doing at the time.
 ///
 /// Time is that of [`Instant`], which stands still while the system is suspended on Linux.
 ///
 /// # Threads
 ///
-/// All methods take `&self`: share a timer in an [`Arc`](std::sync::Arc) to move it from another thread. A
-/// deadline that becomes the soonest wakes the poll if it sleeps.
+/// All methods take `&self`: share a timer in an [`Arc`](std::sync::Arc) to move it from another
+/// thread. A deadline that becomes the soonest wakes the poll if it sleeps.
 ///
 /// [prctl(2)]: https://man7.org/linux/man-pages/man2/prctl.2.html
 ///
@@ -113,9 +114,9 @@ impl Timer {
 
     /// A timer that expires every `period`, the first time after one from now.
     ///
-    /// The beat is kept: the n-th expiration is due n periods from now, however late the others were reported.
-    /// Expirations that the loop missed are made up for by [number](Timer::expirations), in
-    /// one event. A period of zero counts as one nanosecond.
+    /// The beat is kept: the n-th expiration is due n periods from now, however late the others
+    /// were reported. Expirations that the loop missed are made up for by
+    /// [number](Timer::expirations), in one event. A period of zero counts as one nanosecond.
     ///
     /// ```
     /// # #[cfg(feature = "os-poll")]
@@ -155,7 +156,8 @@ impl Timer {
 
     /// Sets the one deadline, in place of what was set before.
     ///
-    /// Expirations that were not asked for yet are forgotten, and so is their event if it is not delivered.
+    /// Expirations that were not asked for yet are forgotten, and so is their event if it is not
+    /// delivered.
     pub fn set_at(&self, deadline: Instant) {
         self.set(Some(Schedule {
             first: deadline,
@@ -172,7 +174,8 @@ impl Timer {
         }));
     }
 
-    /// Sets a beat that begins one `period` from now; see [`every`](Timer::every) and [`set_at`](Timer::set_at).
+    /// Sets a beat that begins one `period` from now; see [`every`](Timer::every) and
+    /// [`set_at`](Timer::set_at).
     pub fn set_every(&self, period: Duration) {
         let period = period.max(Duration::from_nanos(1));
         let first = Instant::now().checked_add(period);
@@ -198,7 +201,8 @@ impl Timer {
         self.set(None)
     }
 
-    /// How often the timer has expired since this was asked or the timer was set; 0 or 1 without a period.
+    /// How often the timer has expired since this was asked or the timer was set; 0 or 1 without a
+    /// period.
     ///
     /// In level mode the timer reports in every poll until this is asked.
     pub fn expirations(&self) -> u64 {

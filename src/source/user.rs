@@ -16,8 +16,8 @@ use crate::reactor::report::Report;
 
 /// A source that is ready when the program says so, and the handle to say it with.
 ///
-/// The primitive under [channels](crate::channel): use it to bring whatever else a program waits for (a
-/// queue, a computation, a foreign library's callback) into the same loop as its sockets.
+/// The primitive under [channels](crate::channel): use it to bring whatever else a program waits
+/// for (a queue, a computation, a foreign library's callback) into the same loop as its sockets.
 ///
 /// # Examples
 ///
@@ -55,8 +55,8 @@ pub fn source() -> (Source, SetReadiness) {
 
 /// The end that is registered, see [`source`].
 ///
-/// All modes of [`Interest`] but `exclusive` work: level mode reports in every poll for as long as the
-/// readiness is set, edge mode each time that it is set.
+/// All modes of [`Interest`] but `exclusive` work: level mode reports in every poll for as long as
+/// the readiness is set, edge mode each time that it is set.
 ///
 /// Dropping it ends the registration.
 pub struct Source {
@@ -89,11 +89,12 @@ struct Registration {
 }
 
 impl SetReadiness {
-    /// Makes the source ready for `readiness`, besides what it is ready for already, and reports that.
+    /// Makes the source ready for `readiness`, besides what it is ready for already, and reports
+    /// that.
     ///
-    /// Coalesces: until the event is delivered, others are part of it. What the source was ready for
-    /// before is reported again, so a consumer that misses nothing else misses nothing here. Before the source is
-    /// registered its readiness is kept, and reported when it is.
+    /// Coalesces: until the event is delivered, others are part of it. What the source was ready
+    /// for before is reported again, so a consumer that misses nothing else misses nothing here.
+    /// Before the source is registered its readiness is kept, and reported when it is.
     ///
     /// Takes a lock for some nanoseconds, so it must not be called in a signal handler; a
     /// [`Waker`](crate::Waker) may.

@@ -22,13 +22,13 @@ use crate::reactor::report::Report;
 ///
 /// # Cost
 ///
-/// While the polling thread is awake a wake is one or two atomic operations and no system call. Only
-/// the first one that finds it asleep makes one (a write to an eventfd on Linux).
+/// While the polling thread is awake a wake is one or two atomic operations and no system call.
+/// Only the first one that finds it asleep makes one (a write to an eventfd on Linux).
 ///
 /// # Lifetime
 ///
-/// A wake that was sent is delivered, even if the waker is dropped before the next poll. A waker may
-/// outlive its poll; it then wakes nobody.
+/// A wake that was sent is delivered, even if the waker is dropped before the next poll. A waker
+/// may outlive its poll; it then wakes nobody.
 ///
 /// # Examples
 ///

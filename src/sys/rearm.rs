@@ -14,20 +14,20 @@
 //!
 //! Two cases. The I/O of an *unseen* source does not pass through us: that of [`SourceFd`] and
 //! everything built on it, and of a source of ours whose descriptor was handed out, until an
-//! operation of ours has blocked. And an operation of `try_io` blocked, but did it read
-//! or write? Then a direction is *in doubt*, and the poller looks, without waiting, before it next waits:
+//! operation of ours has blocked. And an operation of `try_io` blocked, but did it read or write?
+//! Then a direction is *in doubt*, and the poller looks, without waiting, before it next waits:
 //!
 //! - Not ready: it was drained, so it is armed, with no delay and nothing lost.
-//! - Still ready: it was not drained, or became ready again in between. It is left alone for a while and
-//!   then, if still ready, reported once more. For unseen sources the while begins with
-//!   1 ms and doubles up to 128 ms, until the source is found drained or is registered anew.
+//! - Still ready: it was not drained, or became ready again in between. It is left alone for a
+//!   while and then, if still ready, reported once more. For unseen sources the while begins with 1
+//!   ms and doubles up to 128 ms, until the source is found drained or is registered anew.
 //!
 //! So events may be spurious, never missing, and never come in a spin.
 //!
 //! # Other modes
 //!
-//! Level mode is what the system does by itself: everything stays armed, and nothing is latched. One-shot
-//! disarms everything at the first report, until the source is registered anew.
+//! Level mode is what the system does by itself: everything stays armed, and nothing is latched.
+//! One-shot disarms everything at the first report, until the source is registered anew.
 //!
 //! # Errors and hang-ups
 //!

@@ -6,8 +6,8 @@
 //! Waits are exact to the nanosecond where `epoll_pwait2` exists (Linux 5.11, asked once per
 //! process) and rounded *up* to milliseconds elsewhere.
 //!
-//! The doorbell is registered like a source, edge-triggered, and never read: every write is an edge.
-//! Its 64 bits are a value that no token has, see [`Unclaimed`].
+//! The doorbell is registered like a source, edge-triggered, and never read: every write is an
+//! edge. Its 64 bits are a value that no token has, see [`Unclaimed`].
 //!
 //! Manual: <https://man7.org/linux/man-pages/man7/epoll.7.html>
 

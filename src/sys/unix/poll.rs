@@ -6,10 +6,10 @@
 //! # Threads
 //!
 //! The table is behind a lock that is never held during a wait. A thread that changes it while the
-//! poller waits rings the doorbell, the poller returns without events, and its caller waits again until
-//! the same deadline. What was changed during a wait is asked about in the next one: an answer that
-//! was given for an earlier registration is not used. A removal comes back when the poller has let go
-//! of the descriptor, so that closing it closes it.
+//! poller waits rings the doorbell, the poller returns without events, and its caller waits again
+//! until the same deadline. What was changed during a wait is asked about in the next one: an
+//! answer that was given for an earlier registration is not used. A removal comes back when the
+//! poller has let go of the descriptor, so that closing it closes it.
 //!
 //! A user's wake travels in a list of its own (`reactor::ready`), so an interrupt
 //! of ours cannot swallow it.

@@ -1,7 +1,7 @@
 //! The doorbell: what makes a sleeping poller return, from any thread.
 //!
-//! It is rung only when the poller sleeps, and says nothing but "look at your lists". Whoever holds a clone can
-//! ring it, also after the poll is gone.
+//! It is rung only when the poller sleeps, and says nothing but "look at your lists". Whoever holds
+//! a clone can ring it, also after the poll is gone.
 
 #[cfg_attr(doorbell = "eventfd", path = "eventfd.rs")]
 #[cfg_attr(doorbell = "pipe", path = "pipe.rs")]
