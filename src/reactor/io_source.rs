@@ -51,8 +51,12 @@ impl<T> IoSource<T> {
         &self.inner
     }
 
-    /// The object alone; what is registered with the kernel stays so until it is closed.
+    /// The object alone. If it is registered it stays so until it is closed, and nothing of what
+    /// is done with it is seen any more.
     pub(crate) fn into_inner(self) -> T {
+        if let Some(registration) = self.registration {
+            registration.detach();
+        }
         self.inner
     }
 

@@ -65,6 +65,8 @@ const _: () = {
             Selector::reregister;
         let _: fn(&Selector, Raw, &Registration) -> io::Result<()> = Selector::deregister;
         let _: fn(&Registration, Blocked) = Registration::blocked;
+        // The source goes on without us, registered until it is closed.
+        let _: fn(Registration) = Registration::detach;
         // The descriptor was handed out, so I/O may pass us by from now on.
         let _: fn(&Registration) = Registration::exposed;
 

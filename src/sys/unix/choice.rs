@@ -166,6 +166,13 @@ impl AsFd for Selector {
 }
 
 impl Registration {
+    pub(crate) fn detach(self) {
+        match self {
+            Self::Native(registration) => registration.detach(),
+            Self::Poll(registration) => registration.detach(),
+        }
+    }
+
     pub(crate) fn exposed(&self) {
         match self {
             Self::Native(registration) => registration.exposed(),

@@ -45,6 +45,8 @@ pub(crate) struct Selector {
 pub(crate) struct Registration;
 
 impl Registration {
+    pub(crate) fn detach(self) {}
+
     pub(crate) fn exposed(&self) {}
 
     pub(crate) fn blocked(&self, _direction: Blocked) {}

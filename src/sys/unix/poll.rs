@@ -61,6 +61,7 @@ struct Shared {
 pub(crate) struct Registration {
     shared: Arc<Shared>,
     key: Key,
+    is_detached: bool,
 }
 
 /// The array of the poller: the doorbell, then one entry for each slot of the table.
@@ -116,6 +117,7 @@ impl Selector {
         Ok(Registration {
             shared: Arc::clone(&self.shared),
             key,
+            is_detached: false,
         })
     }
 
@@ -294,6 +296,12 @@ impl Registration {
         });
     }
 
+    /// The source goes on without us: it is unseen, and registered until it is closed.
+    pub(crate) fn detach(mut self) {
+        self.exposed();
+        self.is_detached = true;
+    }
+
     pub(crate) fn blocked(&self, direction: Blocked) {
         self.with_slot(|slot| slot.arm.blocked(direction));
     }
@@ -312,8 +320,10 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // An error says that it was deregistered before.
-        let _ = self.end();
+        if !self.is_detached {
+            // An error says that it was deregistered before.
+            let _ = self.end();
+        }
     }
 }
 
