@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod blocked;
+#[cfg_attr(not(selector = "epoll"), allow(dead_code))]
 pub(crate) mod busy_poll;
 pub(crate) mod deadlines;
 pub(crate) mod event;
@@ -11,4 +12,6 @@ pub(crate) mod sync;
 pub(crate) mod token;
 #[cfg_attr(not(selector = "epoll"), allow(dead_code))]
 pub(crate) mod unclaimed;
+// Each interface counts in a way of its own.
+#[allow(dead_code)]
 pub(crate) mod wait;

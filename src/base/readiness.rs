@@ -106,6 +106,15 @@ impl Readiness {
         self.contains(Self::WRITE_CLOSED)
     }
 
+    /// These flags, and `flag` if it is `set`.
+    pub(crate) const fn with(self, flag: Self, set: bool) -> Self {
+        if set {
+            Self(self.0 | flag.0)
+        } else {
+            self
+        }
+    }
+
     /// The directions that `interest` names.
     pub(crate) fn asked_for(interest: Interest) -> Self {
         let flag = |wanted, flag| if wanted { flag } else { Self::EMPTY };

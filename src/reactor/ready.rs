@@ -58,6 +58,7 @@ impl Ready {
 
     /// Queues everything that is ready behind `pending`: what was notified, oldest first, then the
     /// timers that are due, soonest first. Says how long the next timer is off.
+    #[inline]
     pub(crate) fn take(&self, pending: &mut Pending) -> Option<Duration> {
         let old = pending.len();
         self.list.take(pending);
@@ -65,6 +66,11 @@ impl Ready {
         if !self.has_timers.load(Relaxed) {
             return None;
         }
+        self.take_timers(old, pending)
+    }
+
+    /// As `take`, of which `old` entries were there before.
+    fn take_timers(&self, old: usize, pending: &mut Pending) -> Option<Duration> {
         // It is among the new ones, once at most.
         let nudge = pending.iter().skip(old).position(is_nudge);
         if let Some(nudge) = nudge.and_then(|index| pending.remove(old + index)) {

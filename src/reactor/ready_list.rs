@@ -156,12 +156,17 @@ impl ReadyList {
     }
 
     /// Moves everything that is ready behind `pending`, oldest first. The poller is awake.
+    #[inline]
     pub(crate) fn take(&self, pending: &mut Pending) {
+        // Relaxed: what is missed here is found before the poller sleeps.
+        if self.head.load(Relaxed) != self.rest() {
+            self.take_all(pending);
+        }
+    }
+
+    fn take_all(&self, pending: &mut Pending) {
         loop {
             let rest = self.rest();
-            if self.head.load(Relaxed) == rest {
-                return;
-            }
             // Acquire: pairs with every push, and with `watch`.
             let chain = self.head.swap(rest, AcqRel);
             append(chain, pending);
@@ -187,6 +192,7 @@ impl ReadyList {
     }
 
     /// Where the head is when the poller is awake and nothing is ready.
+    #[inline]
     fn rest(&self) -> *mut Entry {
         if self.flags.load(Relaxed) & WATCHED == 0 {
             ptr::null_mut()
@@ -231,12 +237,11 @@ impl ReadyList {
 
 /// Moves a chain, newest first, behind `pending`, oldest first.
 fn append(chain: *mut Entry, pending: &mut Pending) {
+    if chain == asleep() {
+        return;
+    }
     let mut oldest_first = ptr::null_mut();
-    let mut rest = if chain == asleep() {
-        ptr::null_mut()
-    } else {
-        chain
-    };
+    let mut rest = chain;
     while let Some(entry) = NonNull::new(rest) {
         // SAFETY: the chain was taken out of the list, whose count keeps each entry alive.
         let entry = unsafe { entry.as_ref() };

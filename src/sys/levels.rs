@@ -12,9 +12,10 @@ pub(crate) struct Levels(u8);
 
 impl Levels {
     pub(crate) const NONE: Self = Self(0);
+    // The numbers are those of epoll(7) and poll(2), as far as they fit; see `from_bits`.
     pub(crate) const INPUT: Self = Self(1 << 0);
-    pub(crate) const OUTPUT: Self = Self(1 << 1);
-    pub(crate) const PRIORITY: Self = Self(1 << 2);
+    pub(crate) const PRIORITY: Self = Self(1 << 1);
+    pub(crate) const OUTPUT: Self = Self(1 << 2);
     /// Always reported, asked for or not.
     pub(crate) const ERROR: Self = Self(1 << 3);
     /// Both halves are closed. Always reported, asked for or not.
@@ -50,23 +51,51 @@ impl Levels {
         self.0 == 0
     }
 
+    /// The set with these bits.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits & ALL)
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// What users are told.
-    pub(crate) fn readiness(self) -> Readiness {
-        let flag = |set, flag| if set { flag } else { Readiness::EMPTY };
+    pub(crate) const fn readiness(self) -> Readiness {
+        READINESS[self.0 as usize]
+    }
+
+    /// The entry of the table.
+    const fn to_readiness(self) -> Readiness {
         // A pipe whose reader is gone says "error", with "output" if there is room.
         let write_closed = self.has(Self::HANGUP)
             || (self.has(Self::OUTPUT) && self.has(Self::ERROR))
-            || self == Self::ERROR;
+            || self.0 == Self::ERROR.0;
         let read_closed =
             self.has(Self::HANGUP) || (self.has(Self::INPUT) && self.has(Self::READ_HANGUP));
-        flag(self.has(Self::INPUT | Self::PRIORITY), Readiness::READABLE)
-            | flag(self.has(Self::OUTPUT), Readiness::WRITABLE)
-            | flag(self.has(Self::PRIORITY), Readiness::PRIORITY)
-            | flag(self.has(Self::ERROR), Readiness::ERROR)
-            | flag(read_closed, Readiness::READ_CLOSED)
-            | flag(write_closed, Readiness::WRITE_CLOSED)
+        let readable = self.has(Self::INPUT) || self.has(Self::PRIORITY);
+        Readiness::EMPTY
+            .with(Readiness::READABLE, readable)
+            .with(Readiness::WRITABLE, self.has(Self::OUTPUT))
+            .with(Readiness::PRIORITY, self.has(Self::PRIORITY))
+            .with(Readiness::ERROR, self.has(Self::ERROR))
+            .with(Readiness::READ_CLOSED, read_closed)
+            .with(Readiness::WRITE_CLOSED, write_closed)
     }
 }
+
+const ALL: u8 = (1 << 6) - 1;
+
+/// Of every set what users are told: an event costs one load.
+const READINESS: [Readiness; ALL as usize + 1] = {
+    let mut table = [Readiness::EMPTY; ALL as usize + 1];
+    let mut bits = 0;
+    while bits <= ALL {
+        table[bits as usize] = Levels(bits).to_readiness();
+        bits += 1;
+    }
+    table
+};
 
 impl BitOr for Levels {
     type Output = Self;

@@ -122,7 +122,7 @@ impl Arm {
             return Some(asked | Levels::READ_HANGUP.when(hears_of_closing) | Levels::ALWAYS);
         }
         let is_due = self.lull.map_or(true, |lull| lull <= now);
-        let wants_to_know = self.error_in_doubt || !asked.is_none();
+        let wants_to_know = self.awaits_error() || !asked.is_none();
         (is_due && wants_to_know).then_some(asked | Levels::ALWAYS)
     }
 
@@ -135,7 +135,7 @@ impl Arm {
         if !self.latched.has(Levels::ALWAYS) {
             return of_sides;
         }
-        if !self.error_in_doubt && self.sides().iter().all(|side| side.is_at_rest()) {
+        if !self.awaits_error() && self.sides().iter().all(|side| side.is_at_rest()) {
             return None;
         }
         // Nothing is asked before the lull is over.
@@ -236,6 +236,11 @@ impl Arm {
         self.priority.expose(Backoff::SHORTEST);
         // Mostly ready and seldom waited for, so not worth much noise.
         self.write.expose(Backoff(Backoff::LONGEST));
+    }
+
+    /// Whether an error could come that would have to be reported, while something is latched.
+    fn awaits_error(&self) -> bool {
+        self.error_in_doubt || !self.latched.has(Levels::ERROR)
     }
 
     /// Forgets errors and hang-ups that are over.
@@ -488,11 +493,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lasting_hangup_is_reported_once_and_not_asked_about_when_nothing_is_armed() {
-        let now = Instant::now();
+    fn a_lasting_hangup_is_reported_once_and_an_error_after_it_too() {
+        let mut now = Instant::now();
         let mut arm = seen(Interest::READABLE);
         let hung_up = Levels::INPUT | Levels::HANGUP;
         assert_eq!(wait(&mut arm, hung_up, now), hung_up);
+        for _ in 0..10 {
+            now = arm.next_look().expect("an error may follow");
+            assert_eq!(wait(&mut arm, hung_up, now), Levels::NONE);
+        }
+        now = arm.next_look().unwrap();
+        let report = wait(&mut arm, hung_up | Levels::ERROR, now);
+        assert!(report.has(Levels::ERROR));
+        // Now there is nothing more to come.
         assert_eq!(arm.ask(now + Duration::from_secs(1)), None);
         assert_eq!(arm.next_look(), None);
     }

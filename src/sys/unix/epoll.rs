@@ -189,8 +189,9 @@ impl Selector {
 
     /// Whether an event is the doorbell's and nobody else's.
     ///
-    /// Asked after the wait: whoever claimed the value of an earlier event had moved the
-    /// doorbell before the source under that value could have one.
+    /// Asked after the wait: whoever claims our value moves the doorbell away before his source can
+    /// have an event, so none of his is ever taken for the doorbell's. The other way round it can
+    /// happen, once, that a ring from before the move counts as an event of his: a spurious one.
     fn is_doorbell(&self, data: u64, bits: u32) -> bool {
         if data < FLOOR {
             return false;
@@ -247,8 +248,7 @@ fn wanted(interest: Interest) -> io::Result<u32> {
         // Refused by the kernel in this combination.
         asked_for = asked_for & !Levels::READ_HANGUP;
     }
-    let asked = LEVELS.iter().filter(|(_, level)| asked_for.has(*level));
-    Ok(asked.fold(mode, |bits, (bit, _)| bits | bit))
+    Ok(mode | bits(asked_for))
 }
 
 /// Kernels before 4.5 do not know the flag.
@@ -263,19 +263,33 @@ fn explain_exclusive(interest: Interest, err: io::Error) -> io::Error {
 }
 
 fn readiness(bits: u32) -> Readiness {
-    let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
-    hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
-        .readiness()
+    levels(bits).readiness()
 }
 
-const LEVELS: [(u32, Levels); 6] = [
-    (epoll::IN, Levels::INPUT),
-    (epoll::OUT, Levels::OUTPUT),
-    (epoll::PRI, Levels::PRIORITY),
-    (epoll::ERR, Levels::ERROR),
-    (epoll::HUP, Levels::HANGUP),
-    (epoll::RDHUP, Levels::READ_HANGUP),
-];
+// The kernel's low bits are those of `Levels`; only this one stands higher.
+const RDHUP_SHIFT: u32 = 8;
+
+fn levels(bits: u32) -> Levels {
+    let read_hangup = (bits & epoll::RDHUP) >> RDHUP_SHIFT;
+    Levels::from_bits(((bits & LOW_BITS) | read_hangup) as u8)
+}
+
+fn bits(levels: Levels) -> u32 {
+    let bits = u32::from(levels.bits());
+    let read_hangup = u32::from((levels & Levels::READ_HANGUP).bits());
+    (bits & LOW_BITS) | (read_hangup << RDHUP_SHIFT)
+}
+
+const LOW_BITS: u32 = epoll::IN | epoll::PRI | epoll::OUT | epoll::ERR | epoll::HUP;
+
+const _: () = {
+    assert!(epoll::IN == Levels::INPUT.bits() as u32);
+    assert!(epoll::PRI == Levels::PRIORITY.bits() as u32);
+    assert!(epoll::OUT == Levels::OUTPUT.bits() as u32);
+    assert!(epoll::ERR == Levels::ERROR.bits() as u32);
+    assert!(epoll::HUP == Levels::HANGUP.bits() as u32);
+    assert!(epoll::RDHUP == (Levels::READ_HANGUP.bits() as u32) << RDHUP_SHIFT);
+};
 
 fn token(data: u64) -> Token {
     // It came from a `usize`, in `claim`.

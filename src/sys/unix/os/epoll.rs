@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
 
 use super::check;
 use crate::base::busy_poll::BusyPoll;
@@ -82,7 +81,7 @@ pub(crate) fn set_busy_poll(epoll: BorrowedFd<'_>, parameters: &BusyPoll) -> io:
     };
     // SAFETY: the request reads a `struct epoll_params`, which outlives the call.
     let outcome =
-        check(unsafe { libc::ioctl(epoll.as_raw_fd(), EPIOCSPARAMS as _, ptr::addr_of!(params)) });
+        check(unsafe { libc::ioctl(epoll.as_raw_fd(), EPIOCSPARAMS as _, std::ptr::addr_of!(params)) });
     match outcome {
         Err(err) if matches!(err.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)) => {
             Err(io::Error::new(
@@ -162,8 +161,8 @@ fn precise_wait(
             epoll.as_raw_fd(),
             list.as_mut_ptr(),
             room,
-            ptr::addr_of!(timeout),
-            ptr::null::<libc::sigset_t>(),
+            std::ptr::addr_of!(timeout),
+            std::ptr::null::<libc::sigset_t>(),
             0_usize,
         )
     };

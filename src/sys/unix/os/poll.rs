@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::fd::RawFd;
-use std::ptr;
 
 use super::check;
 use crate::base::wait::Wait;
@@ -37,10 +36,10 @@ fn poll_for(list: &mut [pollfd], wait: Wait) -> libc::c_int {
     let timeout = timespec(wait);
     let timeout = timeout
         .as_ref()
-        .map_or(ptr::null(), |time| ptr::addr_of!(*time));
+        .map_or(std::ptr::null(), |time| std::ptr::addr_of!(*time));
     // SAFETY: the entries are readable and writable for the given length, the timeout is null or
     // outlives the call, and no signal mask is given.
-    unsafe { libc::ppoll(list.as_mut_ptr(), length(list), timeout, ptr::null()) }
+    unsafe { libc::ppoll(list.as_mut_ptr(), length(list), timeout, std::ptr::null()) }
 }
 
 #[cfg(not(all(capability = "ppoll", not(miri))))]
@@ -57,11 +56,14 @@ fn length(list: &[pollfd]) -> libc::nfds_t {
 /// `None` is "forever". Where `time_t` has 32 bits, longer waits saturate.
 #[cfg(all(capability = "ppoll", not(miri)))]
 fn timespec(wait: Wait) -> Option<libc::timespec> {
-    let most = u64::try_from(libc::time_t::MAX).unwrap_or(u64::MAX);
+    // `time_t`, which musl's libc calls deprecated because it is going to grow to 64 bits.
+    #[allow(deprecated)]
+    type Seconds = libc::time_t;
+    let most = u64::try_from(Seconds::MAX).unwrap_or(u64::MAX);
     let (seconds, nanos) = wait.as_seconds_and_nanos(most)?;
     // SAFETY: a timespec of zeros is valid, on systems with padding in it too.
     let mut timespec: libc::timespec = unsafe { std::mem::zeroed() };
-    timespec.tv_sec = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+    timespec.tv_sec = Seconds::try_from(seconds).unwrap_or(Seconds::MAX);
     #[allow(clippy::unnecessary_fallible_conversions)] // `c_long` has 32 bits elsewhere
     let nanos = nanos.try_into().unwrap_or(0);
     timespec.tv_nsec = nanos;
