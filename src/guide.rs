@@ -344,7 +344,7 @@
 //! |---|---|---|---|
 //! | Linux | epoll(7), poll(2) | an eventfd | the whole suite, on both backends |
 //! | Android | epoll(7), poll(2) | an eventfd | type-checked only |
-//! | other Unix systems in `build.rs` | poll(2) | a pipe | type-checked only |
+//! | other Unix systems in `build.rs` | poll(2) | a pipe | never run; some type-checked |
 //! | all others | none: building with `os-poll` or `net` is an error that says so | | |
 //!
 //! **Edges.** The edges of epoll come from the kernel. poll(2) knows only levels, so its edges are
