@@ -34,7 +34,9 @@ fn expect_full_wait(poll: &mut Poll, events: &mut Events, time: Duration) {
 fn a_timeout_is_never_cut_short() {
     on_each_backend(|backend| {
         let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(8));
-        let nanos = [0, 1, 999, 1_000, 50_000, 999_999, 1_000_000, 1_000_001, 1_999_999, 3_000_000];
+        let nanos = [
+            0, 1, 999, 1_000, 50_000, 999_999, 1_000_000, 1_000_001, 1_999_999, 3_000_000,
+        ];
         for nanos in nanos {
             for _ in 0..20 {
                 expect_full_wait(&mut poll, &mut events, Duration::from_nanos(nanos));

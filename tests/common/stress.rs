@@ -163,10 +163,10 @@ impl Dice {
 
     /// Gives others a chance to run, mostly none, sometimes many.
     pub(crate) fn dawdle(&mut self) {
-        match self.below(16) {
+        match self.below(64) {
             0 => thread::yield_now(),
-            1 => (0..self.below(8)).for_each(|_| thread::yield_now()),
-            2 => (0..self.below(200)).for_each(|_| std::hint::spin_loop()),
+            1 => (0..self.below(4)).for_each(|_| thread::yield_now()),
+            2..=7 => (0..self.below(200)).for_each(|_| std::hint::spin_loop()),
             _ => {}
         }
     }
@@ -209,7 +209,7 @@ impl Storm {
         assert_eq!(outcome, 0, "{}", io::Error::last_os_error());
         let time = libc::timespec {
             tv_sec: 0,
-            tv_nsec: interval.subsec_nanos().into(),
+            tv_nsec: interval.subsec_nanos() as libc::c_long,
         };
         let times = libc::itimerspec {
             it_interval: time,
