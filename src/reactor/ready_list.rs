@@ -488,4 +488,29 @@ mod loom_tests {
             assert!(model.rings.load(Relaxed) > 0);
         });
     }
+
+    #[test]
+    fn loom_a_look_leaves_nothing_behind_a_silent_bell() {
+        loom::model(|| {
+            let model = Model::new();
+            model.ring_if(model.list.watch());
+            let is_readable = Arc::new(AtomicU8::new(0));
+            let waking = thread::spawn({
+                let (model, is_readable) = (Arc::clone(&model), Arc::clone(&is_readable));
+                move || {
+                    if model.list.push(&waker(Token(1))).0 {
+                        is_readable.swap(1, AcqRel);
+                    }
+                }
+            });
+            // A poll that only looks: takes, silences the bell as a kernel wait does, and takes.
+            let mut pending = Pending::new();
+            model.list.take(&mut pending);
+            is_readable.swap(0, AcqRel);
+            model.list.take(&mut pending);
+            waking.join().unwrap();
+            let is_reported = !pending.is_empty();
+            assert!(is_reported || is_readable.load(Acquire) == 1);
+        });
+    }
 }
