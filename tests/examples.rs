@@ -5,7 +5,7 @@
 
 #![cfg(all(unix, feature = "os-poll", feature = "net"))]
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -44,6 +44,186 @@ fn wake_from_thread_loses_no_result() {
             output.contains("17984 primes in all"),
             "{backend}: {output}"
         );
+    }
+}
+
+#[test]
+#[cfg(feature = "log")]
+fn lost_edge_detector_explains_the_hang_once() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "lost_edge_detector", &[]).run_to_end();
+
+        assert_eq!(output.matches("lost edge").count(), 1, "{output}");
+        let registered = "with Token(1), registered at examples/lost_edge_detector.rs:";
+        assert!(output.contains(registered), "{backend}: {output}");
+        assert!(output.contains("488 bytes unread: it hangs"), "{output}");
+        assert!(output.contains("was read and answered"), "{output}");
+    }
+}
+
+#[test]
+fn timers_close_idle_connections_and_no_others() {
+    for &backend in Backend::available() {
+        let example = Example::start(backend, "timer_wheel_of_idle_connections", &[]);
+        let output = example.run_to_end();
+
+        let summary = "3 connections, 2 closed for being idle";
+        assert!(output.contains(summary), "{backend}: {output}");
+    }
+}
+
+#[test]
+fn worker_pool_with_channel_does_every_job() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "worker_pool_with_channel", &[]).run_to_end();
+
+        assert!(output.contains("60 jobs"), "{backend}: {output}");
+        let longest = "below 300000 has 442 steps and begins with 230631";
+        assert!(output.contains(longest), "{backend}: {output}");
+    }
+}
+
+#[test]
+#[cfg(feature = "os-ext")]
+fn level_triggered_stdin_reads_a_pipe_bit_by_bit() {
+    for &backend in Backend::available() {
+        let mut command = Command::new(path_of("level_triggered_stdin"));
+        let mut example = Example::with_stdin(
+            "level_triggered_stdin",
+            &mut command,
+            backend,
+            Stdio::piped(),
+        );
+        let mut stdin = example.child.stdin.take().unwrap();
+        stdin.write_all(&[b'x'; 40]).unwrap();
+        drop(stdin);
+
+        let output = example.run_to_end();
+        let line = format!("\"{}\"\n", "x".repeat(16));
+        assert!(output.starts_with(&line.repeat(2)), "{backend}: {output}");
+        assert!(
+            output.contains("40 bytes in 3 reads"),
+            "{backend}: {output}"
+        );
+    }
+}
+
+#[test]
+#[cfg(feature = "os-ext")]
+fn level_triggered_stdin_reads_a_file_without_a_poll() {
+    for &backend in Backend::available() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[b'x'; 40]).unwrap();
+        file.rewind().unwrap();
+        let mut command = Command::new(path_of("level_triggered_stdin"));
+        let example =
+            Example::with_stdin("level_triggered_stdin", &mut command, backend, file.into());
+
+        let output = example.run_to_end();
+        let summary = "40 bytes in 3 reads, no poll";
+        assert!(output.contains(summary), "{backend}: {output}");
+    }
+}
+
+#[test]
+fn low_latency_spin_compares_both_ways() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "low_latency_spin", &[]).run_to_end();
+
+        for row in ["  off  ", " 50µs  ", "spinning takes"] {
+            assert!(output.contains(row), "{backend}: {output}");
+        }
+    }
+}
+
+#[test]
+fn oneshot_worker_threads_answer_every_word() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "oneshot_worker_threads", &[]).run_to_end();
+
+        assert!(
+            output.contains("8 clients, 200 words"),
+            "{backend}: {output}"
+        );
+    }
+}
+
+#[test]
+fn exclusive_accept_serves_every_client_either_way() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "exclusive_accept", &[]).run_to_end();
+
+        let ways = if backend == Backend::Epoll { 2 } else { 1 };
+        let served = output.matches("400 clients").count();
+        assert_eq!(served, ways, "{backend}: {output}");
+        let refused = output.contains("exclusive: exclusive interest needs");
+        assert_eq!(refused, ways == 1, "{backend}: {output}");
+    }
+}
+
+#[test]
+fn adaptive_events_grow_and_metrics_count() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "adaptive_events_and_metrics", &[]).run_to_end();
+
+        let rooms: Vec<_> = output
+            .lines()
+            .skip(1)
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.split_whitespace().nth(1).unwrap())
+            .collect();
+        assert_eq!(rooms, ["16", "32", "64", "128", "256", "512"], "{output}");
+        let count = |name| {
+            let row = output.lines().find(|line| line.starts_with(name)).unwrap();
+            let counts = row.split_whitespace().skip(1);
+            counts.map(|n| n.parse().unwrap()).collect::<Vec<u64>>()
+        };
+        assert_eq!(count("events"), [1000, 100], "{backend}: {output}");
+        assert_eq!(count("wakes"), [2000, 100], "{backend}: {output}");
+        assert_eq!(count("coalesced"), [1000, 0], "{backend}: {output}");
+        assert_eq!(count("doorbells")[0], 0, "{backend}: {output}");
+    }
+}
+
+#[test]
+fn user_source_ends_with_the_newest_value() {
+    for &backend in Backend::available() {
+        let output = Example::start(backend, "user_source", &[]).run_to_end();
+
+        let last = "the last one is Some(10000)";
+        assert!(output.contains(last), "{backend}: {output}");
+    }
+}
+
+#[test]
+fn graceful_shutdown_says_bye_and_waits_for_its_clients() {
+    for &backend in Backend::available() {
+        let (example, address) = Example::listening(backend, "graceful_shutdown");
+        let mut client = connect(address);
+        assert_eq!(ask(&mut client, b"ping", 4), b"ping", "{backend}");
+
+        // It closes when it has heard all; the server ends after that.
+        let client = thread::spawn(move || read_to_end(client));
+        let output = example.interrupt();
+
+        assert_eq!(client.join().unwrap(), b"bye\n", "{backend}");
+        assert!(output.contains("nobody was cut off"), "{backend}: {output}");
+    }
+}
+
+#[test]
+fn graceful_shutdown_cuts_off_at_the_second_ctrl_c() {
+    for &backend in Backend::available() {
+        let (mut example, address) = Example::listening(backend, "graceful_shutdown");
+        let mut client = connect(address);
+        assert_eq!(ask(&mut client, b"ping", 4), b"ping", "{backend}");
+
+        example.press_ctrl_c();
+        let line = example.line().expect("it waits for its client");
+        assert_eq!(line, "stopping, 1 still connected", "{backend}");
+        let output = example.interrupt();
+
+        assert!(output.contains("1 cut off"), "{backend}: {output}");
     }
 }
 
@@ -398,9 +578,19 @@ impl Example {
 
     #[track_caller]
     fn spawn(name: &'static str, command: &mut Command, backend: Backend) -> Self {
+        Self::with_stdin(name, command, backend, Stdio::null())
+    }
+
+    #[track_caller]
+    fn with_stdin(
+        name: &'static str,
+        command: &mut Command,
+        backend: Backend,
+        stdin: Stdio,
+    ) -> Self {
         let mut child = command
             .env("WAKEFUL_BACKEND", backend.to_string())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|err| panic!("{name}: {err}"));
@@ -456,14 +646,19 @@ impl Example {
 
     /// Sends what Ctrl-C sends; the example must then end with success.
     #[track_caller]
-    #[allow(unsafe_code)] // kill(2) has no safe form in the standard library.
     fn interrupt(self) -> String {
+        self.press_ctrl_c();
+        self.run_to_end()
+    }
+
+    #[track_caller]
+    #[allow(unsafe_code)] // kill(2) has no safe form in the standard library.
+    fn press_ctrl_c(&self) {
         let process = libc::pid_t::try_from(self.child.id()).unwrap();
         // SAFETY: kill(2) touches no memory of ours. The child is not waited for yet, so the
         // number is still its own.
         let outcome = unsafe { libc::kill(process, libc::SIGINT) };
         assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
-        self.run_to_end()
     }
 }
 

@@ -50,6 +50,14 @@ impl Wait {
         }
     }
 
+    /// What is left of this wait after `time`.
+    pub(crate) fn less(self, time: Duration) -> Self {
+        match self {
+            Self::Forever => self,
+            Self::AtMost(wait) => Self::AtMost(wait.saturating_sub(time)),
+        }
+    }
+
     /// The shorter of this wait and `time`.
     pub(crate) fn no_longer_than(self, time: Duration) -> Self {
         match self {

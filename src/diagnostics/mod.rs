@@ -1,6 +1,7 @@
 //! What helps to see what is going on: the log facade, the names of flags, and the observer that
 //! tells of programs about to hang.
 
+pub(crate) mod descriptor;
 pub(crate) mod flags;
 pub(crate) mod log;
 // Sources with a descriptor are built with these features only.

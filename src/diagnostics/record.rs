@@ -4,7 +4,8 @@
 //! [notes](Record::note) what came of it. Both only touch atomics, and nothing else is published by
 //! them: a race between the two costs at most one report that could have been made.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 
 use crate::base::blocked::Blocked;
@@ -23,8 +24,28 @@ pub(crate) struct Record {
     write: Observed,
     /// The descriptor was handed out, so that I/O may pass us by.
     exposed: AtomicBool,
-    /// Shared by all records of a poll, see [`Record::expose`].
-    escaped: Arc<AtomicBool>,
+    /// The number of the stop at which writing had to wait for an event, or zero.
+    waits_to_write: AtomicUsize,
+    common: Arc<Common>,
+}
+
+/// What the records of a poll share.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    /// How often somebody began to wait for a writable event.
+    stops: AtomicUsize,
+    /// Something may be registered that has no record any more.
+    escaped: AtomicBool,
+}
+
+impl Common {
+    pub(crate) fn stops(&self) -> usize {
+        self.stops.load(Relaxed)
+    }
+
+    pub(crate) fn has_escaped(&self) -> bool {
+        self.escaped.load(Relaxed)
+    }
 }
 
 /// How a source is called in a message.
@@ -51,7 +72,11 @@ impl Direction {
 /// What an operation shows of the source.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Drained, closed, broken, or touched in a way that we cannot see through.
+    /// It is drained, or full: the operation would have blocked.
+    Blocked,
+    /// It is drained, or full: a stream moved less than it was asked to.
+    Short,
+    /// It is closed, broken, or was touched in a way that we cannot see through.
     Settled,
     /// It went on as far as it was asked to, and might go on; so many bytes were moved, where we know.
     Whole(Option<usize>),
@@ -59,13 +84,46 @@ pub(crate) enum Shown {
     Nothing,
 }
 
+impl Shown {
+    /// By an operation that moves as much as there is, one piece at a time: a datagram, a connection.
+    pub(crate) fn by<R>(outcome: &io::Result<R>) -> Self {
+        match outcome {
+            Ok(_) => Self::Whole(None),
+            Err(err) => match err.kind() {
+                io::ErrorKind::WouldBlock => Self::Blocked,
+                io::ErrorKind::Interrupted => Self::Nothing,
+                _ => Self::Settled,
+            },
+        }
+    }
+
+    /// By an operation that may have been anything.
+    pub(crate) fn by_any<R>(outcome: &io::Result<R>) -> Self {
+        match Self::by(outcome) {
+            Self::Blocked => Self::Blocked,
+            _ => Self::Settled,
+        }
+    }
+
+    /// By an operation on a stream, which had room for `whole` bytes, or that many to move.
+    pub(crate) fn by_stream(whole: usize, outcome: &io::Result<usize>) -> Self {
+        match outcome {
+            Ok(_) if whole == 0 => Self::Nothing,
+            Ok(0) => Self::Settled,
+            Ok(moved) if *moved < whole => Self::Short,
+            Ok(moved) => Self::Whole(Some(*moved)),
+            Err(_) => Self::by(outcome),
+        }
+    }
+}
+
 /// The observations of one direction.
 #[derive(Debug, Default)]
 struct Observed {
     state: AtomicU8,
     /// Since it was reported.
-    operations: AtomicU32,
-    bytes: AtomicU64,
+    operations: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 /// Not reported, or settled since.
@@ -76,22 +134,43 @@ const REPORTED: u8 = 1;
 const TOLD: u8 = 2;
 
 impl Record {
-    pub(crate) fn new(identity: Identity, interest: Interest, escaped: &Arc<AtomicBool>) -> Self {
-        Self {
+    pub(crate) fn new(identity: Identity, interest: Interest, common: &Arc<Common>) -> Self {
+        let record = Self {
             identity,
             interest,
             read: Observed::default(),
             write: Observed::default(),
             exposed: AtomicBool::new(false),
-            escaped: Arc::clone(escaped),
+            waits_to_write: AtomicUsize::new(0),
+            common: Arc::clone(common),
+        };
+        // It may be watched because it was full. If it is not, an event comes soon.
+        record.wait_to_write();
+        record
+    }
+
+    fn wait_to_write(&self) {
+        if self.interest.is_writable() {
+            let stop = self.common.stops.fetch_add(1, Relaxed) + 1;
+            self.waits_to_write.store(stop, Relaxed);
         }
+    }
+
+    /// Whether writing has stopped since then, and waits for an event.
+    pub(crate) fn waits_to_write_since(&self, stop: usize) -> bool {
+        self.waits_to_write.load(Relaxed) > stop
+    }
+
+    /// An event says that it can be written to.
+    pub(crate) fn can_write(&self) {
+        self.waits_to_write.store(0, Relaxed);
     }
 
     /// The descriptor is in other hands: what is done with it is not seen, and what is registered may stay so
     /// when the source is gone.
     pub(crate) fn expose(&self) {
         self.exposed.store(true, Relaxed);
-        self.escaped.store(true, Relaxed);
+        self.common.escaped.store(true, Relaxed);
     }
 
     /// Whether an event of this direction obliges the user to go on until the source blocks.
@@ -139,7 +218,7 @@ impl Record {
     }
 
     /// How many operations there were since the report, and how many bytes they moved.
-    pub(crate) fn operations(&self, direction: Direction) -> (u32, u64) {
+    pub(crate) fn operations(&self, direction: Direction) -> (usize, usize) {
         let observed = self.observed(direction);
         (
             observed.operations.load(Relaxed),
@@ -150,6 +229,9 @@ impl Record {
     /// Notes what an operation has shown.
     #[cold]
     pub(crate) fn note(&self, way: Blocked, shown: Shown) {
+        if matches!(shown, Shown::Blocked | Shown::Short) && way != Blocked::Read {
+            self.wait_to_write();
+        }
         let directions: &[_] = match way {
             Blocked::Read => &[Direction::Read],
             Blocked::Write => &[Direction::Write],
@@ -157,7 +239,7 @@ impl Record {
         };
         for &direction in directions {
             match shown {
-                Shown::Settled => self.settle(direction),
+                Shown::Blocked | Shown::Short | Shown::Settled => self.settle(direction),
                 Shown::Whole(bytes) => self.observed(direction).count(bytes),
                 Shown::Nothing => {}
             }
@@ -175,7 +257,7 @@ impl Record {
 impl Observed {
     fn count(&self, bytes: Option<usize>) {
         self.operations.fetch_add(1, Relaxed);
-        self.bytes.fetch_add(bytes.unwrap_or(0) as u64, Relaxed);
+        self.bytes.fetch_add(bytes.unwrap_or(0), Relaxed);
     }
 }
 
@@ -214,6 +296,31 @@ mod tests {
             assert_eq!(record.operations(Direction::Read), (1, 7));
             record.note(Blocked::Either, Shown::Settled);
         }
+    }
+
+    #[test]
+    fn whoever_met_a_full_source_waits_for_an_event() {
+        let record = record(Interest::READABLE | Interest::WRITABLE);
+        record.can_write();
+        let now = record.common.stops();
+        record.note(Blocked::Read, Shown::Blocked);
+        assert!(!record.waits_to_write_since(now));
+        record.note(Blocked::Write, Shown::Blocked);
+        assert!(record.waits_to_write_since(now));
+        record.can_write();
+        assert!(!record.waits_to_write_since(now));
+    }
+
+    #[test]
+    fn short_ends_and_failures_settle() {
+        assert_eq!(Shown::by_stream(8, &Ok(8)), Shown::Whole(Some(8)));
+        assert_eq!(Shown::by_stream(8, &Ok(7)), Shown::Short);
+        assert_eq!(Shown::by_stream(8, &Ok(0)), Shown::Settled);
+        assert_eq!(Shown::by_stream(0, &Ok(0)), Shown::Nothing);
+        let failure = |kind: io::ErrorKind| Shown::by_stream(8, &Err(kind.into()));
+        assert_eq!(failure(io::ErrorKind::WouldBlock), Shown::Blocked);
+        assert_eq!(failure(io::ErrorKind::ConnectionReset), Shown::Settled);
+        assert_eq!(failure(io::ErrorKind::Interrupted), Shown::Nothing);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Events {
     capacity: usize,
     /// What the capacity may grow to.
     most: usize,
+    /// Whether the last poll filled it.
+    was_filled: bool,
 }
 
 impl Events {
@@ -54,6 +56,7 @@ impl Events {
             list: Vec::with_capacity(capacity),
             capacity,
             most: capacity,
+            was_filled: false,
         }
     }
 
@@ -114,12 +117,17 @@ impl Events {
                 "events with a capacity of 0 can hold none",
             ));
         }
-        if self.is_saturated() && self.capacity < self.most {
+        if self.was_filled && self.capacity < self.most {
             self.capacity = self.capacity.saturating_mul(2).min(self.most);
         }
         self.clear();
         self.list.reserve(self.capacity);
         Ok(())
+    }
+
+    /// Notes how a poll went, for the next one.
+    pub(crate) fn end(&mut self) {
+        self.was_filled = self.is_saturated();
     }
 
     /// How many events one call of `poll` reports at most.

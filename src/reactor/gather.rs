@@ -2,6 +2,7 @@
 //! that is nothing.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::wait::{Limit, Wait};
@@ -48,17 +49,20 @@ impl Gatherer {
     /// Looks, and waits, until there is an event or the limit has passed.
     pub(crate) fn gather(
         &mut self,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         events: &mut Events,
         limit: Limit,
     ) -> io::Result<()> {
         loop {
             let waits = self.metrics.waits;
-            let outcome = self.turn(shared, events, limit);
-            match outcome {
+            match self.turn(shared, events, limit) {
+                // Also if the time is over: nothing has been looked at yet.
                 Err(err)
                     if err.kind() == io::ErrorKind::Interrupted
-                        && self.options.retry_interrupted => {}
+                        && self.options.retry_interrupted =>
+                {
+                    continue;
+                }
                 outcome => outcome?,
             }
             // Nothing: the doorbell rang for what an earlier turn has taken already, a timer was
@@ -72,29 +76,50 @@ impl Gatherer {
         }
     }
 
-    fn turn(&mut self, shared: &Shared, events: &mut Events, limit: Limit) -> io::Result<()> {
+    fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, limit: Limit) -> io::Result<()> {
         let next_timer = shared.ready.take(&mut self.pending);
         let capacity = events.capacity();
-        if !self.pending.is_empty() {
-            let room = kernel_room(capacity, self.pending.len(), &mut self.kernel_is_next);
-            self.look(shared, events, room)?;
-        } else {
+        if self.pending.is_empty() {
             let wait = match next_timer {
                 Some(time) => limit.remaining().no_longer_than(time),
                 None => limit.remaining(),
             };
-            if wait.is_none() {
-                self.look(shared, events, capacity)?;
-            } else if !self.spin(shared, events, wait)? {
-                self.sleep(shared, events, wait)?;
+            self.wait(shared, events, wait)?;
+            self.deliver(shared, events, 0);
+            return Ok(());
+        }
+        let room = kernel_room(capacity, self.pending.len(), &mut self.kernel_is_next);
+        self.look(shared, events, room)?;
+        let kernel_has_more = events.len() == room;
+        self.deliver(shared, events, 0);
+        // What was ready may have been called back, and its room is the kernel's after all.
+        let delivered = events.len();
+        if kernel_has_more && delivered < capacity {
+            let outcome = self.look(shared, events, capacity - delivered);
+            self.deliver(shared, events, delivered);
+            // An interruption must not cost what is there.
+            if events.is_empty() {
+                outcome?;
             }
         }
-        self.deliver(events);
         Ok(())
     }
 
+    /// Waits for the kernel, by spinning or asleep.
+    fn wait(&mut self, shared: &Arc<Shared>, events: &mut Events, wait: Wait) -> io::Result<()> {
+        if wait.is_none() {
+            return self.look(shared, events, events.capacity());
+        }
+        match self.spin(shared, events, wait)? {
+            Spun::Found => Ok(()),
+            Spun::InVain(time) if wait.less(time).is_none() => Ok(()),
+            Spun::InVain(time) => self.sleep(shared, events, wait.less(time)),
+            Spun::NotAtAll => self.sleep(shared, events, wait),
+        }
+    }
+
     /// Asks the kernel, without waiting.
-    fn look(&mut self, shared: &Shared, events: &mut Events, room: usize) -> io::Result<()> {
+    fn look(&mut self, shared: &Arc<Shared>, events: &mut Events, room: usize) -> io::Result<()> {
         if room == 0 {
             return Ok(());
         }
@@ -108,10 +133,10 @@ impl Gatherer {
         outcome
     }
 
-    /// Looks again and again instead of sleeping, if that is wanted; whether something was found.
-    fn spin(&mut self, shared: &Shared, events: &mut Events, wait: Wait) -> io::Result<bool> {
+    /// Looks again and again instead of sleeping, if that is wanted.
+    fn spin(&mut self, shared: &Arc<Shared>, events: &mut Events, wait: Wait) -> io::Result<Spun> {
         let Some(time) = self.spin.time(wait) else {
-            return Ok(false);
+            return Ok(Spun::NotAtAll);
         };
         let start = Instant::now();
         loop {
@@ -119,20 +144,26 @@ impl Gatherer {
             if !events.is_empty() || !self.pending.is_empty() {
                 self.metrics.spin_hits += 1;
                 self.spin.has_paid();
-                return Ok(true);
+                return Ok(Spun::Found);
             }
-            if start.elapsed() >= time {
+            let spun = start.elapsed();
+            if spun >= time {
                 self.metrics.spin_misses += 1;
-                return Ok(false);
+                return Ok(Spun::InVain(spun));
             }
             std::hint::spin_loop();
         }
     }
 
-    fn sleep(&mut self, shared: &Shared, events: &mut Events, wait: Wait) -> io::Result<()> {
+    fn sleep(&mut self, shared: &Arc<Shared>, events: &mut Events, wait: Wait) -> io::Result<()> {
         // Nothing may sleep before it has said so; whoever notifies after that rings.
         if !shared.ready.go_to_sleep() {
             return Ok(());
+        }
+        if let (Some(observer), Wait::Forever) = (&shared.observer, wait) {
+            if is_alone(shared) {
+                observer.sleeps_alone();
+            }
         }
         self.metrics.waits += 1;
         let start = (self.options.measure_sleep || self.spin.is_on()).then(Instant::now);
@@ -152,8 +183,11 @@ impl Gatherer {
         outcome
     }
 
-    /// Reports user-space sources as far as there is room.
-    fn deliver(&mut self, events: &mut Events) {
+    /// Reports user-space sources as far as there is room; the kernel's events begin at `first`.
+    fn deliver(&mut self, shared: &Shared, events: &mut Events, first: usize) {
+        if let Some(observer) = &shared.observer {
+            observer.reported(events.iter().skip(first));
+        }
         // What is to be reported again comes after these, and in the next poll.
         for _ in 0..self.pending.len() {
             if events.is_saturated() {
@@ -177,6 +211,18 @@ impl Gatherer {
             }
         }
     }
+}
+
+/// What became of spinning.
+enum Spun {
+    NotAtAll,
+    Found,
+    InVain(Duration),
+}
+
+/// Whether nobody but the poll could register a source, wake it, or set a timer.
+fn is_alone(shared: &Arc<Shared>) -> bool {
+    Arc::strong_count(shared) == 1 && Arc::strong_count(&shared.ready) == 1
 }
 
 /// How many events the kernel may report while user-space sources are ready too: at least half,

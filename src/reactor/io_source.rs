@@ -13,10 +13,13 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
 
 use crate::base::blocked::Blocked;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
+use crate::diagnostics::observer::Observer;
+use crate::diagnostics::record::{Record, Shown};
 use crate::reactor::membership::Membership;
 use crate::reactor::registry::{Registry, Source};
 use crate::sys::{self, AsRaw, Registration};
@@ -28,6 +31,11 @@ pub(crate) struct IoSource<T> {
     membership: Membership,
     /// Whether the descriptor was handed out, so that I/O may pass us by.
     exposed: AtomicBool,
+    /// Whether anybody wants to know how operations went: a backend that emulates edges, or the
+    /// diagnostics. All that an operation costs if not.
+    is_followed: bool,
+    /// What diagnostics know of it, if they are on.
+    record: Option<Arc<Record>>,
     inner: T,
 }
 
@@ -37,6 +45,8 @@ impl<T> IoSource<T> {
             registration: None,
             membership: Membership::NONE,
             exposed: AtomicBool::new(false),
+            is_followed: false,
+            record: None,
             inner,
         }
     }
@@ -48,6 +58,9 @@ impl<T> IoSource<T> {
         if let Some(registration) = &self.registration {
             registration.exposed();
         }
+        if let Some(record) = &self.record {
+            record.expose();
+        }
         &self.inner
     }
 
@@ -57,28 +70,15 @@ impl<T> IoSource<T> {
         if let Some(registration) = self.registration {
             registration.detach();
         }
+        if let Some(record) = &self.record {
+            record.expose();
+        }
         self.inner
     }
 
-    /// Runs an operation that reads. If it would block, read readiness is watched for again.
-    pub(crate) fn read_with<R>(
-        &self,
-        operation: impl FnOnce(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.watched(Blocked::Read, operation)
-    }
-
-    /// Runs an operation that writes. If it would block, write readiness is watched for again.
-    pub(crate) fn write_with<R>(
-        &self,
-        operation: impl FnOnce(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.watched(Blocked::Write, operation)
-    }
-
-    /// Runs an operation that may do either.
+    /// Runs an operation that may read or write.
     pub(crate) fn try_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.watched(Blocked::Either, |_| operation())
+        self.watched(Blocked::Either, |_| operation(), Shown::by_any)
     }
 
     /// Reads from a stream of bytes into `room` bytes.
@@ -90,9 +90,7 @@ impl<T> IoSource<T> {
         room: usize,
         operation: impl FnOnce(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let outcome = self.read_with(operation);
-        self.note_short(Blocked::Read, room, &outcome);
-        outcome
+        self.stream(Blocked::Read, room, operation)
     }
 
     /// Writes `length` bytes to a stream of bytes; a short write shows a full stream.
@@ -101,30 +99,43 @@ impl<T> IoSource<T> {
         length: usize,
         operation: impl FnOnce(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let outcome = self.write_with(operation);
-        self.note_short(Blocked::Write, length, &outcome);
-        outcome
+        self.stream(Blocked::Write, length, operation)
     }
 
+    fn stream(
+        &self,
+        way: Blocked,
+        whole: usize,
+        operation: impl FnOnce(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.watched(way, operation, |outcome| Shown::by_stream(whole, outcome))
+    }
+
+    /// Runs an operation, and tells who wants to know what it shows of the source.
+    #[inline]
     fn watched<R>(
         &self,
-        blocked: Blocked,
+        way: Blocked,
         operation: impl FnOnce(&T) -> io::Result<R>,
+        shows: impl FnOnce(&io::Result<R>) -> Shown,
     ) -> io::Result<R> {
         let outcome = operation(&self.inner);
-        if let (Some(registration), Err(err)) = (&self.registration, &outcome) {
-            if err.kind() == io::ErrorKind::WouldBlock {
-                registration.blocked(blocked);
-            }
+        if self.is_followed {
+            self.follow(way, shows(&outcome));
         }
         outcome
     }
 
-    fn note_short(&self, blocked: Blocked, whole: usize, outcome: &io::Result<usize>) {
-        if let (Some(registration), Ok(moved)) = (&self.registration, outcome) {
-            if (1..whole).contains(moved) {
-                registration.blocked(blocked);
+    fn follow(&self, way: Blocked, shown: Shown) {
+        if let Some(registration) = &self.registration {
+            match shown {
+                Shown::Blocked => registration.blocked(way),
+                Shown::Short => registration.fell_short(way),
+                _ => {}
             }
+        }
+        if let Some(record) = &self.record {
+            record.note(way, shown);
         }
     }
 
@@ -133,6 +144,38 @@ impl<T> IoSource<T> {
         self.registration
             .as_ref()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// What only sockets do: operations that move one thing at a time, a datagram or a connection.
+#[cfg(feature = "net")]
+impl<T> IoSource<T> {
+    /// Runs an operation that reads. If it would block, read readiness is watched for again.
+    pub(crate) fn read_with<R>(
+        &self,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.watched(Blocked::Read, operation, Shown::by)
+    }
+
+    /// Runs an operation that writes. If it would block, write readiness is watched for again.
+    pub(crate) fn write_with<R>(
+        &self,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.watched(Blocked::Write, operation, Shown::by)
+    }
+}
+
+impl<T: AsRaw> IoSource<T> {
+    #[cold]
+    fn observed_by(&self, observer: &Observer, token: Token, interest: Interest) -> Arc<Record> {
+        let descriptor = sys::describe(sys::raw(&self.inner));
+        let record = observer.registered::<T>(descriptor, token, interest);
+        if self.exposed.load(Relaxed) {
+            record.expose();
+        }
+        record
     }
 }
 
@@ -149,6 +192,9 @@ impl<T: AsRaw> Source for IoSource<T> {
         if self.exposed.load(Relaxed) {
             registration.exposed();
         }
+        self.record = (registry.shared().observer.as_deref())
+            .map(|observer| self.observed_by(observer, token, interest));
+        self.is_followed = registration.follows_operations() || self.record.is_some();
         self.membership = Membership::of(registry);
         self.registration = Some(registration);
         Ok(())
@@ -162,7 +208,11 @@ impl<T: AsRaw> Source for IoSource<T> {
     ) -> io::Result<()> {
         let registration = self.registration_with(registry)?;
         let selector = &registry.shared().selector;
-        selector.reregister(sys::raw(&self.inner), registration, token, interest)
+        selector.reregister(sys::raw(&self.inner), registration, token, interest)?;
+        if let (Some(observer), Some(record)) = (&registry.shared().observer, &self.record) {
+            self.record = Some(observer.reregistered(record, token, interest));
+        }
+        Ok(())
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -171,6 +221,8 @@ impl<T: AsRaw> Source for IoSource<T> {
         let outcome = selector.deregister(sys::raw(&self.inner), registration);
         self.membership = Membership::NONE;
         self.registration = None;
+        self.record = None;
+        self.is_followed = false;
         outcome
     }
 }

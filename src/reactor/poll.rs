@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use crate::base::backend::Backend;
 use crate::base::busy_poll::BusyPoll;
 use crate::base::wait::Limit;
 use crate::diagnostics::log::trace;
+use crate::diagnostics::observer::Observer;
 use crate::reactor::events::Events;
 use crate::reactor::gather::{Gatherer, Options};
 use crate::reactor::metrics::Metrics;
@@ -187,8 +189,9 @@ impl Poll {
     #[doc(alias = "epoll_wait")]
     #[doc(alias = "epoll_pwait2")]
     #[doc(alias = "ppoll")]
+    #[track_caller]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll_to(events, Limit::from_timeout(timeout))
+        self.poll_to(events, Limit::from_timeout(timeout), Location::caller())
     }
 
     /// Waits until a source is ready, or `deadline` has come; one that has passed only looks.
@@ -223,8 +226,9 @@ impl Poll {
     /// # #[cfg(not(feature = "os-poll"))]
     /// # fn main() {}
     /// ```
+    #[track_caller]
     pub fn poll_until(&mut self, events: &mut Events, deadline: Instant) -> io::Result<()> {
-        self.poll_to(events, Limit::At(deadline))
+        self.poll_to(events, Limit::At(deadline), Location::caller())
     }
 
     /// What the poll has done since it was made.
@@ -259,12 +263,21 @@ impl Poll {
         }
     }
 
-    fn poll_to(&mut self, events: &mut Events, limit: Limit) -> io::Result<()> {
+    fn poll_to(
+        &mut self,
+        events: &mut Events,
+        limit: Limit,
+        call: &'static Location<'static>,
+    ) -> io::Result<()> {
         events.begin()?;
         let shared = self.registry.shared();
+        if let Some(observer) = &shared.observer {
+            observer.poll_begins(call, limit.remaining().is_none());
+        }
         let gatherer = &mut self.gatherer;
         let left_some = !gatherer.pending.is_empty();
         let outcome = gatherer.gather(shared, events, limit);
+        events.end();
         let leaves_some = !gatherer.pending.is_empty();
         if left_some || leaves_some {
             shared.ready.leave_behind(leaves_some)?;
@@ -294,6 +307,7 @@ pub struct Builder {
     backend: Backend,
     options: Options,
     busy_poll: Option<BusyPoll>,
+    diagnostics: bool,
 }
 
 /// Names the backend that [`Backend::Auto`] takes.
@@ -391,6 +405,66 @@ impl Builder {
         self
     }
 
+    /// Finds the mistakes that make a program hang, and tells of them through the [`log`] facade;
+    /// off by default, and free then.
+    ///
+    /// Turn it on when a program stands still, or in all debug builds. It warns, under the target
+    /// `wakeful`, of:
+    ///
+    /// - A **lost edge**: a source was reported ready under edge mode, and not used until it blocked
+    ///   ([`WouldBlock`], a short read or write on a stream, the end, an error) before the next
+    ///   poll. What is left in it is not reported again.
+    /// - A **blocking descriptor** that is registered. It stops the whole loop when it is not ready.
+    /// - An **endless poll**: it waits without a timeout, and there is no source, no waker, no timer
+    ///   and no other handle of its registry that could end it.
+    ///
+    /// A message names the token, the type of the source, and the lines where it was registered and
+    /// where the poll was called. For example, of a server that accepts one connection for each
+    /// event:
+    ///
+    /// ```text
+    /// lost edge: the TcpListener with Token(0), registered at src/main.rs:14:21, was reported
+    /// readable and not drained before the poll at src/main.rs:17:14: there was 1 accept, and it did
+    /// not return `WouldBlock`. It is edge-triggered: what is left in it is not reported again, so a
+    /// program that waits for an event to go on hangs. After every event accept until
+    /// `WouldBlock`, or register it with `Interest::READABLE.level()`.
+    /// ```
+    ///
+    /// Each is told once, until the source is registered anew or was drained.
+    ///
+    /// # What it sees
+    ///
+    /// A lost edge is seen where the I/O passes through this crate: not with `unix::SourceFd`, not
+    /// in `try_io`, and not if the descriptor was ever taken from the source (`as_raw_fd`, `as_fd`).
+    /// If several sources have one token, one that was drained stands for all of them. Of writing it
+    /// is told only under an interest of [`WRITABLE`] alone, and if something was written: a source
+    /// that is watched for both is writable most of the time, with nobody having anything to say.
+    ///
+    /// It takes "before the next poll" at its word. A poll with a timeout of zero is excepted: a
+    /// loop may look for more while it works on what it has. So is who stops reading because a write
+    /// met a full buffer, until an event says that there is room again. But sources that are left for
+    /// later for another reason, or drained by other threads, are reported too, wrongly.
+    ///
+    /// Without the feature `log` this is accepted and does nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// let poll = wakeful::Poll::builder().diagnostics(cfg!(debug_assertions)).build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// [`log`]: https://docs.rs/log
+    /// [`WouldBlock`]: io::ErrorKind::WouldBlock
+    /// [`WRITABLE`]: crate::Interest::WRITABLE
+    pub fn diagnostics(mut self, on: bool) -> Self {
+        self.diagnostics = on;
+        self
+    }
+
     /// Makes the poll.
     ///
     /// # Errors
@@ -406,9 +480,13 @@ impl Builder {
         if let Some(busy_poll) = self.busy_poll {
             selector.busy_poll(&busy_poll)?;
         }
-        let ready = Arc::new(Ready::new(doorbell));
+        let shared = Arc::new(Shared {
+            selector,
+            ready: Arc::new(Ready::new(doorbell)),
+            observer: Observer::new_if(self.diagnostics),
+        });
         Ok(Poll {
-            registry: Registry::new(Arc::new(Shared { selector, ready })),
+            registry: Registry::new(shared),
             gatherer: Gatherer::new(self.options),
         })
     }

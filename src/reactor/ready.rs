@@ -94,6 +94,22 @@ impl Ready {
         self.timers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds a timer, with what it is set to and how often it has expired already.
+    pub(crate) fn insert_timer(
+        &self,
+        entry: &Arc<Entry>,
+        schedule: Option<Schedule>,
+        expirations: u64,
+    ) -> io::Result<TimerKey> {
+        let key = self.timers().insert(Arc::clone(entry));
+        self.set_timer(key, schedule);
+        if expirations > 0 {
+            self.timers().add_expirations(key, expirations);
+            self.notify(entry)?;
+        }
+        Ok(key)
+    }
+
     /// Sets or disarms a timer; whether it was armed. Makes no system call unless the poller sleeps
     /// and would sleep too long.
     pub(crate) fn set_timer(&self, key: TimerKey, schedule: Option<Schedule>) -> bool {

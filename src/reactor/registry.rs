@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::base::interest::Interest;
 use crate::base::token::Token;
 use crate::diagnostics::log::trace;
+use crate::diagnostics::observer::Observer;
+use crate::diagnostics::place::Calling;
 use crate::reactor::ready::Ready;
 use crate::sys::Selector;
 
@@ -16,6 +19,8 @@ pub(crate) struct Shared {
     // Apart from the selector, so that a waker that outlives the poll keeps no more alive than it
     // needs.
     pub(crate) ready: Arc<Ready>,
+    /// The diagnostics, if they are on.
+    pub(crate) observer: Option<Box<Observer>>,
 }
 
 /// Registers sources with a [`Poll`](crate::Poll).
@@ -109,11 +114,13 @@ impl Registry {
     /// ```
     #[doc(alias = "epoll_ctl")]
     #[doc(alias = "EPOLL_CTL_ADD")]
+    #[track_caller]
     pub fn register<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>
     where
         S: Source + ?Sized,
     {
         trace!("registering {token:?} for {interest:?}");
+        let _calling = self.note_call(Location::caller());
         source.register(self, token, interest)
     }
 
@@ -148,11 +155,13 @@ impl Registry {
     /// # fn main() {}
     /// ```
     #[doc(alias = "EPOLL_CTL_MOD")]
+    #[track_caller]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>
     where
         S: Source + ?Sized,
     {
         trace!("reregistering {token:?} for {interest:?}");
+        let _calling = self.note_call(Location::caller());
         source.reregister(self, token, interest)
     }
 
@@ -220,6 +229,11 @@ impl Registry {
     /// ```
     pub fn try_clone(&self) -> io::Result<Registry> {
         Ok(Self::new(Arc::clone(&self.shared)))
+    }
+
+    /// For diagnostics: where the user's call stands, for as long as it lasts.
+    fn note_call(&self, call: &'static Location<'static>) -> Option<Calling> {
+        self.shared.observer.as_ref().map(|_| Calling::enter(call))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -29,8 +29,8 @@ pub(crate) struct Change {
 
 #[derive(Debug)]
 pub(crate) struct Timers {
-    /// Deadlines count from here.
-    epoch: Instant,
+    /// Deadlines count from `BEFORE` nanoseconds before this.
+    made: Instant,
     deadlines: Deadlines,
     slots: Vec<Slot>,
     vacant: Vec<u32>,
@@ -48,7 +48,7 @@ struct Slot {
 impl Timers {
     pub(crate) fn new() -> Self {
         Self {
-            epoch: Instant::now(),
+            made: Instant::now(),
             deadlines: Deadlines::default(),
             slots: Vec::new(),
             vacant: Vec::new(),
@@ -74,27 +74,26 @@ impl Timers {
         }
     }
 
-    /// Forgets a timer; what it was set to.
-    pub(crate) fn remove(&mut self, key: TimerKey) -> Option<Schedule> {
+    /// Forgets a timer; what it was set to, and how often it has expired.
+    pub(crate) fn remove(&mut self, key: TimerKey) -> (Option<Schedule>, u64) {
         let schedule = self.schedule(key);
+        let expirations = self.take_expirations(key);
         self.deadlines.remove(key.0);
         self.slots[key.0 as usize].entry = None;
         self.vacant.push(key.0);
-        schedule
+        (schedule, expirations)
     }
 
     /// Sets, moves or disarms a timer; expirations that nobody asked for are forgotten.
     pub(crate) fn set(&mut self, key: TimerKey, schedule: Option<Schedule>) -> Change {
-        if self.slots[key.0 as usize].expirations != 0 {
-            self.take_expirations(key);
-        }
+        self.take_expirations(key);
         let Some(schedule) = schedule else {
             return Change {
                 was_armed: self.deadlines.remove(key.0).is_some(),
                 is_soonest: false,
             };
         };
-        let deadline = self.since_epoch(schedule.first);
+        let deadline = self.nanos_of(schedule.first);
         self.slots[key.0 as usize].period = schedule.period.map_or(0, nanos);
         Change {
             was_armed: self.deadlines.get(key.0).is_some(),
@@ -104,10 +103,10 @@ impl Timers {
 
     /// What a timer is set to, from its next expiration on.
     pub(crate) fn schedule(&self, key: TimerKey) -> Option<Schedule> {
-        let nanos = self.deadlines.get(key.0)?;
+        let deadline = self.deadlines.get(key.0)?;
         let period = self.slots[key.0 as usize].period;
         Some(Schedule {
-            first: self.epoch + Duration::from_nanos(nanos),
+            first: self.instant_of(deadline)?,
             period: (period != 0).then_some(Duration::from_nanos(period)),
         })
     }
@@ -115,23 +114,31 @@ impl Timers {
     /// How often a timer has expired since this was asked last.
     pub(crate) fn take_expirations(&mut self, key: TimerKey) -> u64 {
         let slot = &mut self.slots[key.0 as usize];
-        if let Some(entry) = &slot.entry {
+        let expirations = std::mem::take(&mut slot.expirations);
+        if let (Some(entry), 1..) = (&slot.entry, expirations) {
             entry.report().clear(Readiness::READABLE);
         }
-        std::mem::take(&mut slot.expirations)
+        expirations
+    }
+
+    /// A timer has expired; whether there is something to report.
+    pub(crate) fn add_expirations(&mut self, key: TimerKey, expirations: u64) -> bool {
+        let slot = &mut self.slots[key.0 as usize];
+        slot.expirations = slot.expirations.saturating_add(expirations);
+        (slot.entry.as_ref()).is_some_and(|entry| entry.report().set(Readiness::READABLE))
     }
 
     /// Queues what is due in `pending`, in the order of deadlines; says how long the rest is off.
     pub(crate) fn expire(&mut self, pending: &mut Pending) -> Option<Duration> {
         self.deadlines.first()?;
-        let now = self.since_epoch(Instant::now());
+        let now = self.nanos_of(Instant::now());
         loop {
             let (deadline, number) = self.deadlines.first()?;
             if deadline > now {
                 return Some(Duration::from_nanos(deadline - now));
             }
-            let slot = &mut self.slots[number as usize];
-            let expirations = match (now - deadline).checked_div(slot.period) {
+            let period = self.slots[number as usize].period;
+            let expirations = match (now - deadline).checked_div(period) {
                 // It has no period.
                 None => {
                     self.deadlines.remove(number);
@@ -140,24 +147,38 @@ impl Timers {
                 // Those that were missed are made up for by number, and the beat is kept.
                 Some(missed) => {
                     let expirations = missed.saturating_add(1);
-                    let next = deadline.saturating_add(expirations.saturating_mul(slot.period));
+                    let next = deadline.saturating_add(expirations.saturating_mul(period));
                     self.deadlines.set(number, next);
                     expirations
                 }
             };
-            slot.expirations = slot.expirations.saturating_add(expirations);
-            if let Some(entry) = &slot.entry {
-                if entry.report().set(Readiness::READABLE) {
+            if self.add_expirations(TimerKey(number), expirations) {
+                if let Some(entry) = &self.slots[number as usize].entry {
                     queue(entry, pending);
                 }
             }
         }
     }
 
-    fn since_epoch(&self, time: Instant) -> u64 {
-        nanos(time.saturating_duration_since(self.epoch))
+    /// Deadlines as numbers: exact for some 146 years before the poll was made and 438 after, and
+    /// saturated beyond.
+    fn nanos_of(&self, time: Instant) -> u64 {
+        match time.checked_duration_since(self.made) {
+            Some(after) => BEFORE.saturating_add(nanos(after)),
+            None => BEFORE.saturating_sub(nanos(self.made.saturating_duration_since(time))),
+        }
+    }
+
+    fn instant_of(&self, number: u64) -> Option<Instant> {
+        match number.checked_sub(BEFORE) {
+            Some(after) => self.made.checked_add(Duration::from_nanos(after)),
+            None => self.made.checked_sub(Duration::from_nanos(BEFORE - number)),
+        }
     }
 }
+
+/// Room for deadlines that had passed when the poll was made.
+const BEFORE: u64 = 1 << 62;
 
 /// Saturates after 584 years.
 fn nanos(time: Duration) -> u64 {

@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
 use crate::reactor::registry::{Registry, Source};
+use crate::sys;
 
 /// Registers a raw descriptor: a timerfd, an inotify instance, a device, a library's socket.
 ///
@@ -95,7 +96,11 @@ impl<'a> Source for SourceFd<'a> {
         interest: Interest,
     ) -> io::Result<()> {
         let selector = &registry.shared().selector;
-        selector.register_unseen(*self.0, token, interest)
+        selector.register_unseen(*self.0, token, interest)?;
+        if let Some(observer) = &registry.shared().observer {
+            observer.registered_unseen(*self.0, sys::describe(*self.0), token, interest);
+        }
+        Ok(())
     }
 
     fn reregister(
@@ -105,10 +110,18 @@ impl<'a> Source for SourceFd<'a> {
         interest: Interest,
     ) -> io::Result<()> {
         let selector = &registry.shared().selector;
-        selector.reregister_unseen(*self.0, token, interest)
+        selector.reregister_unseen(*self.0, token, interest)?;
+        if let Some(observer) = &registry.shared().observer {
+            observer.reregistered_unseen(*self.0, token);
+        }
+        Ok(())
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.shared().selector.deregister_unseen(*self.0)
+        registry.shared().selector.deregister_unseen(*self.0)?;
+        if let Some(observer) = &registry.shared().observer {
+            observer.deregistered_unseen(*self.0);
+        }
+        Ok(())
     }
 }

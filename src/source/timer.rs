@@ -70,6 +70,8 @@ pub struct Timer {
 enum State {
     Unregistered {
         schedule: Option<Schedule>,
+        /// Those of a registration that has ended.
+        expirations: u64,
     },
     Registered {
         ready: StdArc<Ready>,
@@ -150,7 +152,10 @@ impl Timer {
     const fn with(schedule: Option<Schedule>) -> Self {
         Self {
             membership: Membership::NONE,
-            state: Mutex::new(State::Unregistered { schedule }),
+            state: Mutex::new(State::Unregistered {
+                schedule,
+                expirations: 0,
+            }),
         }
     }
 
@@ -206,8 +211,8 @@ impl Timer {
     ///
     /// In level mode the timer reports in every poll until this is asked.
     pub fn expirations(&self) -> u64 {
-        match &*self.state() {
-            State::Unregistered { .. } => 0,
+        match &mut *self.state() {
+            State::Unregistered { expirations, .. } => std::mem::take(expirations),
             State::Registered { ready, key, .. } => ready.timers().take_expirations(*key),
         }
     }
@@ -216,7 +221,7 @@ impl Timer {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &*self.state() {
-            State::Unregistered { schedule } => schedule.map(|schedule| schedule.first),
+            State::Unregistered { schedule, .. } => schedule.map(|schedule| schedule.first),
             State::Registered { ready, key, .. } => Some(ready.timers().schedule(*key)?.first),
         }
     }
@@ -224,7 +229,13 @@ impl Timer {
     /// Whether the timer was armed before.
     fn set(&self, schedule: Option<Schedule>) -> bool {
         match &mut *self.state() {
-            State::Unregistered { schedule: old } => std::mem::replace(old, schedule).is_some(),
+            State::Unregistered {
+                schedule: old,
+                expirations,
+            } => {
+                *expirations = 0;
+                std::mem::replace(old, schedule).is_some()
+            }
             State::Registered { ready, key, .. } => ready.set_timer(*key, schedule),
         }
     }
@@ -239,15 +250,18 @@ impl Timer {
 }
 
 impl State {
-    /// Ends the registration; what the timer was set to stays.
+    /// Ends the registration; what the timer was set to stays, and what it has to report.
     fn leave(&mut self) {
         if let Self::Registered {
             ready, entry, key, ..
         } = self
         {
             entry.report().deregister();
-            let schedule = ready.timers().remove(*key);
-            *self = Self::Unregistered { schedule };
+            let (schedule, expirations) = ready.timers().remove(*key);
+            *self = Self::Unregistered {
+                schedule,
+                expirations,
+            };
         }
     }
 }
@@ -265,14 +279,17 @@ impl Source for Timer {
         let state = self.state_mut();
         // A poll that is gone took nothing along.
         state.leave();
-        let State::Unregistered { schedule } = state else {
+        let State::Unregistered {
+            schedule,
+            expirations,
+        } = state
+        else {
             return Err(io::ErrorKind::AlreadyExists.into());
         };
-        let schedule = schedule.take();
+        let (schedule, expirations) = (*schedule, *expirations);
         let ready = StdArc::clone(&registry.shared().ready);
         let entry = Entry::new(Report::timer(token, interest));
-        let key = ready.timers().insert(Arc::clone(&entry));
-        ready.set_timer(key, schedule);
+        let key = ready.insert_timer(&entry, schedule, expirations)?;
         *state = State::Registered { ready, entry, key };
         self.membership = Membership::of(registry);
         Ok(())

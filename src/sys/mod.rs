@@ -24,7 +24,7 @@ use self::shell::Raw;
 #[cfg(all(unix, feature = "os-poll"))]
 use self::unix::os::Raw;
 #[cfg(all(unix, any(feature = "net", feature = "os-ext")))]
-pub(crate) use self::unix::{raw, AsRaw};
+pub(crate) use self::unix::{describe, raw, AsRaw};
 
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {
@@ -64,7 +64,10 @@ const _: () = {
         let _: fn(&Selector, Raw, &Registration, Token, Interest) -> io::Result<()> =
             Selector::reregister;
         let _: fn(&Selector, Raw, &Registration) -> io::Result<()> = Selector::deregister;
+        // Whether it has to be told of the following two: it emulates edges.
+        let _: fn(&Registration) -> bool = Registration::follows_operations;
         let _: fn(&Registration, Blocked) = Registration::blocked;
+        let _: fn(&Registration, Blocked) = Registration::fell_short;
         // The source goes on without us, registered until it is closed.
         let _: fn(Registration) = Registration::detach;
         // The descriptor was handed out, so I/O may pass us by from now on.

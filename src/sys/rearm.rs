@@ -214,14 +214,20 @@ impl Arm {
     pub(crate) fn blocked(&mut self, blocked: Blocked) {
         // An operation that blocks has found no error pending.
         self.error_in_doubt = self.latched.has(Levels::ERROR);
-        match blocked {
+        self.fell_short(blocked);
+    }
+
+    /// An operation on a stream moved less than it was asked to, which shows the same of its
+    /// direction.
+    pub(crate) fn fell_short(&mut self, way: Blocked) {
+        match way {
             Blocked::Read => {
                 self.read.block();
                 self.priority.block();
             }
             Blocked::Write => self.write.block(),
-            Blocked::Either if !self.write.is_watched() => self.blocked(Blocked::Read),
-            Blocked::Either if !self.read.is_watched() => self.blocked(Blocked::Write),
+            Blocked::Either if !self.write.is_watched() => self.fell_short(Blocked::Read),
+            Blocked::Either if !self.read.is_watched() => self.fell_short(Blocked::Write),
             Blocked::Either => {
                 self.read.doubt();
                 self.write.doubt();

@@ -115,6 +115,14 @@ impl Registration {
         match *self {}
     }
 
+    pub(crate) fn follows_operations(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn fell_short(&self, _way: Blocked) {
+        match *self {}
+    }
+
     pub(crate) fn blocked(&self, _direction: Blocked) {
         match *self {}
     }

@@ -180,6 +180,20 @@ impl Registration {
         }
     }
 
+    pub(crate) fn follows_operations(&self) -> bool {
+        match self {
+            Self::Native(registration) => registration.follows_operations(),
+            Self::Poll(registration) => registration.follows_operations(),
+        }
+    }
+
+    pub(crate) fn fell_short(&self, way: Blocked) {
+        match self {
+            Self::Native(registration) => registration.fell_short(way),
+            Self::Poll(registration) => registration.fell_short(way),
+        }
+    }
+
     pub(crate) fn blocked(&self, direction: Blocked) {
         match self {
             Self::Native(registration) => registration.blocked(direction),

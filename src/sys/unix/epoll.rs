@@ -50,6 +50,12 @@ impl Registration {
     pub(crate) fn exposed(&self) {}
 
     pub(crate) fn blocked(&self, _direction: Blocked) {}
+
+    pub(crate) fn fell_short(&self, _way: Blocked) {}
+
+    pub(crate) fn follows_operations(&self) -> bool {
+        false
+    }
 }
 
 /// Where the kernel puts its events, kept from wait to wait.
@@ -163,8 +169,12 @@ impl Selector {
         match epoll::modify(epoll, raw, wanted, data) {
             // The kernel changes no registration from or to exclusive: it has to be made anew.
             Err(err) if err.kind() == io::ErrorKind::InvalidInput => {
+                // Tried out first: a registration that fails must leave the old one.
+                let scratch = epoll::create()?;
+                epoll::add(scratch.as_fd(), raw, wanted, data)
+                    .map_err(|err| explain_exclusive(interest, err))?;
                 epoll::delete(epoll, raw)?;
-                epoll::add(epoll, raw, wanted, data).map_err(|err| explain_exclusive(interest, err))
+                epoll::add(epoll, raw, wanted, data)
             }
             outcome => outcome,
         }
@@ -251,12 +261,12 @@ fn wanted(interest: Interest) -> io::Result<u32> {
     Ok(mode | bits(asked_for))
 }
 
-/// Kernels before 4.5 do not know the flag.
+/// Kernels before 4.5 do not know the flag, and none allows it for an epoll descriptor.
 fn explain_exclusive(interest: Interest, err: io::Error) -> io::Error {
     if interest.is_exclusive() && err.kind() == io::ErrorKind::InvalidInput {
         return io::Error::new(
             io::ErrorKind::Unsupported,
-            "exclusive interest needs Linux 4.5 or later",
+            "exclusive interest needs Linux 4.5 or later, and a source that is no poll itself",
         );
     }
     err

@@ -17,6 +17,9 @@ mod shell;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) use std::os::fd::AsRawFd as AsRaw;
 
+#[cfg(any(feature = "net", feature = "os-ext"))]
+pub(crate) use self::os::status::describe;
+
 /// How a source is named to the system.
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) fn raw(source: &impl AsRaw) -> std::os::fd::RawFd {

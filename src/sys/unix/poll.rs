@@ -306,6 +306,14 @@ impl Registration {
         self.with_slot(|slot| slot.arm.blocked(direction));
     }
 
+    pub(crate) fn fell_short(&self, way: Blocked) {
+        self.with_slot(|slot| slot.arm.fell_short(way));
+    }
+
+    pub(crate) fn follows_operations(&self) -> bool {
+        true
+    }
+
     fn with_slot(&self, change: impl FnOnce(&mut Slot)) {
         // A failure to interrupt the poller is the doorbell's, which has none.
         let _ = self.shared.change(|table| {

@@ -80,8 +80,13 @@ pub(crate) fn set_busy_poll(epoll: BorrowedFd<'_>, parameters: &BusyPoll) -> io:
         padding: 0,
     };
     // SAFETY: the request reads a `struct epoll_params`, which outlives the call.
-    let outcome =
-        check(unsafe { libc::ioctl(epoll.as_raw_fd(), EPIOCSPARAMS as _, std::ptr::addr_of!(params)) });
+    let outcome = check(unsafe {
+        libc::ioctl(
+            epoll.as_raw_fd(),
+            EPIOCSPARAMS as _,
+            std::ptr::addr_of!(params),
+        )
+    });
     match outcome {
         Err(err) if matches!(err.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)) => {
             Err(io::Error::new(

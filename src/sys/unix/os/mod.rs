@@ -16,6 +16,8 @@ pub(crate) mod pipe;
 pub(crate) mod poll;
 #[cfg(feature = "net")]
 pub(crate) mod socket;
+#[cfg(any(feature = "net", feature = "os-ext"))]
+pub(crate) mod status;
 
 use std::io;
 
