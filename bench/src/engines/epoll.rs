@@ -1,0 +1,10 @@
+//! Bare epoll(7), the floor.
+
+use super::bare as api;
+
+// Compiled once for each engine, that is the point: see engines/mod.rs.
+#[allow(clippy::duplicate_mod)]
+#[path = "program/mod.rs"]
+mod program;
+
+pub use program::run;

@@ -1,0 +1,72 @@
+//! The measured programs, over whatever crate the engine calls `api`.
+
+use super::api;
+
+mod echo;
+mod register;
+mod wait;
+mod wake;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Result};
+
+use api::{Events, Poll, Token};
+
+use crate::stats::median;
+use crate::workloads::{Job, Values};
+
+/// Does the job, and says how it went.
+pub fn run(job: &Job) -> Result<Values> {
+    match job {
+        Job::Echo(job) => echo::serve(job),
+        Job::Awake(job) => wake::awake(job),
+        Job::Harvest(job) => wake::harvest(job),
+        Job::Many(job) => wake::many(job),
+        Job::Producers(job) => wake::producers(job),
+        Job::PingPong(job) => wake::ping_pong(job),
+        Job::Wait(job) => wait::wait(job),
+        Job::Register(job) => register::register(job),
+    }
+}
+
+/// Waits once more if a signal came.
+fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    loop {
+        match poll.poll(events, timeout) {
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Looks without waiting, and expects just that.
+fn expect(found: &mut Poll, events: &mut Events, tokens: &[Token]) -> Result<()> {
+    poll(found, events, Some(Duration::ZERO))?;
+    let found: Vec<Token> = events.iter().map(|event| event.token()).collect();
+    ensure!(found == tokens, "expected {tokens:?}, found {found:?}");
+    Ok(())
+}
+
+/// How often a short operation is timed, to take the median.
+const BATCHES: u64 = 21;
+
+/// Does an operation `number` times. How long one took, in nanoseconds: the median over batches.
+fn time_each(number: u64, mut operation: impl FnMut() -> Result<()>) -> Result<f64> {
+    let size = (number / BATCHES).max(1);
+    let mut nanos = Vec::with_capacity(BATCHES as usize);
+    for _ in 0..BATCHES {
+        let start = Instant::now();
+        for _ in 0..size {
+            operation()?;
+        }
+        nanos.push(start.elapsed().as_nanos() as f64 / size as f64);
+    }
+    Ok(median(&nanos))
+}
+
+/// How many operations [`time_each`] does when asked for `number`.
+fn done_of(number: u64) -> f64 {
+    ((number / BATCHES).max(1) * BATCHES) as f64
+}

@@ -1,0 +1,167 @@
+//! What the operating system is asked besides I/O: cores, limits, CPU time, and what machine this is.
+
+use std::fs;
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a process has used so far.
+///
+/// Taking one is also the mark by which [`trace`](crate::trace) finds the measured part of a program: getrusage(2)
+/// is called for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    cpu: Duration,
+}
+
+impl Usage {
+    /// User and system time of all threads. Linux knows the sum to the nanosecond and reports microseconds.
+    pub fn now() -> Self {
+        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: `usage` is writable and large enough.
+        let outcome = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+        assert_eq!(outcome, 0, "getrusage: {}", io::Error::last_os_error());
+        // SAFETY: zeroed is a valid value, and the kernel has filled it.
+        let usage = unsafe { usage.assume_init() };
+        Self {
+            cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+        }
+    }
+
+    /// CPU time since `earlier`, in nanoseconds.
+    pub fn nanos_since(self, earlier: Self) -> f64 {
+        self.cpu.saturating_sub(earlier.cpu).as_nanos() as f64
+    }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+}
+
+/// The sides of a measurement, each on a core of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Side {
+    /// What is measured.
+    Server,
+    /// What keeps it busy.
+    Client,
+}
+
+/// Keeps the calling thread, and those it starts, on the core of that side. Where there is only one core, it stays free.
+pub fn pin(side: Side) -> io::Result<()> {
+    let cores = cores()?;
+    let ([first, .., last], side) = (&cores[..], side) else {
+        return Ok(());
+    };
+    let core = match side {
+        Side::Server => *last,
+        Side::Client => *first,
+    };
+    // SAFETY: an all-zero set is the empty one.
+    let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
+    // SAFETY: `core` came out of such a set, so it is in range.
+    unsafe { libc::CPU_SET(core, &mut set) };
+    // SAFETY: `set` is readable and has the size that is given.
+    check(unsafe { libc::sched_setaffinity(0, mem::size_of_val(&set), &set) })
+}
+
+/// The cores that the process may use, as it was started.
+pub fn cores() -> io::Result<Vec<usize>> {
+    static CORES: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
+    if let Some(cores) = CORES.get() {
+        return Ok(cores.clone());
+    }
+    // SAFETY: an all-zero set is the empty one.
+    let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
+    // SAFETY: `set` is writable and has the size that is given.
+    check(unsafe { libc::sched_getaffinity(0, mem::size_of_val(&set), &mut set) })?;
+    let all = 0..libc::CPU_SETSIZE as usize;
+    let allowed = all
+        // SAFETY: the index is less than the set's size.
+        .filter(|&core| unsafe { libc::CPU_ISSET(core, &set) })
+        .collect();
+    Ok(CORES.get_or_init(|| allowed).clone())
+}
+
+/// Allows as many descriptors as the system lets us have.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is writable.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is readable.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })
+}
+
+/// Ends the process by SIGALRM if it lives longer than that: a lost event would make it wait for ever.
+pub fn end_after(seconds: u32) {
+    // SAFETY: takes a number only.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Ends the process when the one that started it ends, however that happens.
+pub fn end_with_parent() -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })
+}
+
+fn check(outcome: libc::c_int) -> io::Result<()> {
+    match outcome {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Where and with what a result was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    pub date: String,
+    pub kernel: String,
+    pub cpu: String,
+    pub cores: usize,
+    pub rustc: &'static str,
+    pub wakeful: String,
+    pub mio: String,
+}
+
+impl Machine {
+    pub fn here() -> Self {
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpus.lines().find(|line| line.starts_with("model name"));
+        let model = model.and_then(|line| line.split_once(':'));
+        Self {
+            date: jiff::Timestamp::now()
+                .strftime("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
+            kernel: kernel.trim().to_owned(),
+            cpu: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
+            cores: cores().map_or(0, |cores| cores.len()),
+            rustc: env!("BENCH_RUSTC"),
+            wakeful: locked_version("wakeful", false),
+            mio: locked_version("mio", true),
+        }
+    }
+}
+
+/// The version that the lock file had when this was built, of a package from a registry or of one from here.
+fn locked_version(name: &str, from_registry: bool) -> String {
+    include_str!("../../Cargo.lock")
+        .split("[[package]]")
+        .filter(|package| package.contains("source = \"registry") == from_registry)
+        .find(|package| value_of(package, "name") == Some(name))
+        .and_then(|package| value_of(package, "version"))
+        .unwrap_or("unknown")
+        .to_owned()
+}
+
+fn value_of<'a>(package: &'a str, key: &str) -> Option<&'a str> {
+    let mut values = package.lines().filter_map(|line| line.split_once(" = "));
+    let (_, value) = values.find(|(name, _)| *name == key)?;
+    Some(value.trim_matches('"'))
+}

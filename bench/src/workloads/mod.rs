@@ -1,0 +1,94 @@
+//! What is asked of the engines. One file for each workload: its cases, what is read off them, and the goals.
+
+pub mod echo;
+pub mod register;
+pub mod wait;
+pub mod wake;
+
+use std::collections::BTreeMap;
+
+use anyhow::{bail, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::engines::Engine;
+
+/// A group of cases, under the name by which it is asked for.
+pub struct Workload {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// The cases; short ones if asked for `quick`.
+    pub cases: fn(quick: bool) -> Vec<Case>,
+}
+
+pub const WORKLOADS: &[Workload] = &[
+    echo::WORKLOAD,
+    wake::WORKLOAD,
+    wait::WORKLOAD,
+    register::WORKLOAD,
+];
+
+pub fn by_name(name: &str) -> Result<&'static Workload> {
+    match WORKLOADS.iter().find(|workload| workload.name == name) {
+        Some(workload) => Ok(workload),
+        None => bail!("no workload is called `{name}`; see `list`"),
+    }
+}
+
+/// One thing that every engine does in its turn.
+pub struct Case {
+    pub name: String,
+    pub about: &'static str,
+    pub job: Job,
+    /// The same with fewer operations, for the run in which system calls are counted.
+    pub traced: Job,
+    pub metrics: &'static [Metric],
+    /// Which engines can do it.
+    pub fits: fn(Engine) -> bool,
+}
+
+/// What one process measures.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Job {
+    Echo(echo::Echo),
+    Awake(wake::Wakes),
+    Harvest(wake::Wakes),
+    Many(wake::Many),
+    Producers(wake::Producers),
+    PingPong(wake::Wakes),
+    Wait(wait::Wait),
+    Register(register::Register),
+}
+
+/// One number that is read off a measurement; less is better, always.
+pub struct Metric {
+    /// What the program calls it, or [`SYSCALLS`].
+    pub key: &'static str,
+    pub unit: &'static str,
+    /// What wakeful is to reach.
+    pub goal: Option<Goal>,
+}
+
+/// The metric that comes out of the traced run.
+pub const SYSCALLS: &str = "syscalls";
+/// What a program calls the number of its operations, between its two marks.
+pub const OPERATIONS: &str = "operations";
+
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// At most that many times what mio takes; then what is allowed for noise.
+    TimesMio(f64, f64),
+    /// At most that much.
+    AtMost(f64),
+}
+
+/// What a program has measured, by name.
+pub type Values = BTreeMap<String, f64>;
+
+pub fn values<const N: usize>(named: [(&str, f64); N]) -> Values {
+    named.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// For cases that all engines can do.
+fn all(_engine: Engine) -> bool {
+    true
+}
