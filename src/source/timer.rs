@@ -31,7 +31,7 @@ use crate::source::user::require_shareable;
 ///
 /// # Threads
 ///
-/// All methods take `&self`: share a timer in an [`Arc`](StdArc) to move it from another
+/// All methods take `&self`: share a timer in an `Arc` to move it from another
 /// thread. A deadline that becomes the soonest wakes the poll if it sleeps.
 ///
 /// [prctl(2)]: https://man7.org/linux/man-pages/man2/prctl.2.html

@@ -52,10 +52,12 @@ impl Levels {
     }
 
     /// The set with these bits.
+    #[cfg_attr(not(selector = "epoll"), allow(dead_code))]
     pub(crate) const fn from_bits(bits: u8) -> Self {
         Self(bits & ALL)
     }
 
+    #[cfg_attr(not(selector = "epoll"), allow(dead_code))]
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
