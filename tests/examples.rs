@@ -5,7 +5,7 @@
 
 #![cfg(all(unix, feature = "os-poll", feature = "net"))]
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -114,7 +114,7 @@ fn level_triggered_stdin_reads_a_file_without_a_poll() {
     for &backend in Backend::available() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[b'x'; 40]).unwrap();
-        file.rewind().unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
         let mut command = Command::new(path_of("level_triggered_stdin"));
         let example =
             Example::with_stdin("level_triggered_stdin", &mut command, backend, file.into());

@@ -28,7 +28,12 @@ fn a_sandbox_that_forbids_epoll_pwait2_waits_in_milliseconds() {
 #[track_caller]
 fn in_a_child_where_it_fails_with(error: libc::c_int) {
     let child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "waits_are_rounded_up", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "waits_are_rounded_up",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(ERROR, error.to_string())
         .output()
         .unwrap();
