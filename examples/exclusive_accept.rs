@@ -41,11 +41,10 @@ fn main() -> io::Result<()> {
 /// Serves all clients with all workers, and tells how often each one woke.
 fn run(title: &str, interest: Interest) -> io::Result<()> {
     let listener = net::TcpListener::bind("127.0.0.1:0")?;
-    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
 
     let workers = (0..WORKERS)
-        .map(|_| Worker::new(TcpListener::from_std(listener.try_clone()?), interest))
+        .map(|_| Worker::new(TcpListener::try_from(listener.try_clone()?)?, interest))
         .collect::<io::Result<Vec<_>>>()?;
     let mut stops = Vec::new();
     let mut threads = Vec::new();

@@ -53,7 +53,7 @@ fn main() -> io::Result<()> {
 fn measure(spin: Duration) -> io::Result<(Vec<Duration>, Metrics)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let mut client = Peer::new(TcpStream::connect(listener.local_addr()?)?, spin)?;
-    let mut server = Peer::try_from_std(listener.accept()?.0, spin)?;
+    let mut server = Peer::new(TcpStream::try_from(listener.accept()?.0)?, spin)?;
 
     let echo = thread::spawn(move || -> io::Result<()> {
         while server.wait_for_byte()? {
@@ -85,11 +85,6 @@ struct Peer {
 }
 
 impl Peer {
-    fn try_from_std(stream: std::net::TcpStream, spin: Duration) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        Self::new(TcpStream::from_std(stream), spin)
-    }
-
     fn new(mut stream: TcpStream, spin: Duration) -> io::Result<Self> {
         let poll = Poll::builder().spin(spin).build()?;
         poll.registry()

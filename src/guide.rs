@@ -12,6 +12,19 @@
 //! 7. [What goes wrong](#what-goes-wrong)
 //! 8. [Platforms](#platforms)
 //!
+//! # Chapters
+//!
+//! This page is the beginning. Chapters about one question each, whose programs run as well:
+//!
+//! - [Edge and level](crate::guide::edge_and_level): what an event says, and the four modes
+//! - [Draining](crate::guide::draining): when a source is done with, and how to take turns
+//! - [Backpressure](crate::guide::backpressure): what to do with those who send too fast
+//! - [Timers and idle timeouts](crate::guide::timers_and_idle_timeouts): being on time, and giving up
+//! - [Graceful shutdown](crate::guide::graceful_shutdown): stopping without cutting anybody off
+//! - [Many threads](crate::guide::many_threads): three ways to use several processors
+//! - [From mio](crate::guide::from_mio): what changes, and what becomes simpler
+//! - [From libuv](crate::guide::from_libuv): a table of equivalents, and a program
+//!
 //! # Waiting
 //!
 //! A [`Poll`] is the one place where your thread sleeps. Each call of [`Poll::poll`] fills an [`Events`],
@@ -401,3 +414,37 @@
 //! [`Unsupported`]: std::io::ErrorKind::Unsupported
 //! [`Waker`]: crate::Waker
 //! [`WouldBlock`]: std::io::ErrorKind::WouldBlock
+
+// Their programs need a system to run on, and sockets.
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod edge_and_level {
+    #![doc = include_str!("../docs/guide/01-edge-and-level.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod draining {
+    #![doc = include_str!("../docs/guide/02-draining.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod backpressure {
+    #![doc = include_str!("../docs/guide/03-backpressure.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod timers_and_idle_timeouts {
+    #![doc = include_str!("../docs/guide/04-timers-and-idle-timeouts.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod graceful_shutdown {
+    #![doc = include_str!("../docs/guide/05-graceful-shutdown.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod many_threads {
+    #![doc = include_str!("../docs/guide/06-many-threads.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod from_mio {
+    #![doc = include_str!("../docs/guide/07-from-mio.md")]
+}
+#[cfg(all(feature = "os-poll", feature = "net"))]
+pub mod from_libuv {
+    #![doc = include_str!("../docs/guide/08-from-libuv.md")]
+}

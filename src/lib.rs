@@ -50,8 +50,11 @@ pub mod user {
 /// Sockets: TCP, UDP and Unix domain.
 #[cfg(feature = "net")]
 pub mod net {
+    pub use crate::source::net::builders::{
+        TcpListenerBuilder, TcpStreamBuilder, UdpSocketBuilder,
+    };
     pub use crate::source::net::tcp_listener::TcpListener;
-    pub use crate::source::net::tcp_stream::TcpStream;
+    pub use crate::source::net::tcp_stream::{ConnectStatus, TcpStream};
     pub use crate::source::net::udp::UdpSocket;
     #[cfg(unix)]
     pub use crate::source::net::{

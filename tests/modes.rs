@@ -926,6 +926,30 @@ fn another_thread_changes_the_mode_of_a_sleeping_poll() {
     });
 }
 
+/// While a system call waits, the kernel holds on to the files that it was given: nobody notices
+/// who only drops.
+#[test]
+fn what_is_dropped_during_a_wait_is_closed_at_once() {
+    on_each_backend(|backend| {
+        for mode in MODES.map(|mode| mode(Interest::READABLE)) {
+            for deregisters in [false, true] {
+                let poll = poll_of(backend);
+                let (mut stream, mut peer) = tcp_pair();
+                poll.registry().register(&mut stream, FIRST, mode).unwrap();
+                let poller = Poller::start(poll);
+                wait_until_asleep(poller.thread.number);
+                if deregisters {
+                    poller.registry.deregister(&mut stream).unwrap();
+                }
+                drop(stream);
+                peer.set_read_timeout(Some(PATIENCE)).unwrap();
+                assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
+                assert_eq!(poller.stop(), []);
+            }
+        }
+    });
+}
+
 const POLLS: usize = 8;
 
 /// Several polls that watch one listener, each in a thread that sleeps; in each round one client

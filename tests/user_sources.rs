@@ -536,6 +536,52 @@ fn what_remains_after_many_threads_have_set_and_cleared_is_reported() {
     });
 }
 
+/// Another flag is set in the midst of the delivery of the first, more or less; then nobody sets until
+/// the poll has reported it. Were it lost, both would wait for ever.
+#[test]
+fn what_is_set_during_a_delivery_is_reported() {
+    const ROUNDS: usize = 10_000;
+
+    on_each_backend(|backend| {
+        let (mut poll, mut events) = room_for(8, backend);
+        let (_source, readiness) = registered(&poll, both());
+        let seen = Arc::new(AtomicUsize::new(0));
+        let setter = thread::spawn({
+            let seen = Arc::clone(&seen);
+            move || {
+                let mut dice = Dice::new(3);
+                for round in 1..=ROUNDS {
+                    readiness.set(READABLE).unwrap();
+                    // About as long as it takes until the poll delivers.
+                    (0..dice.below(300)).for_each(|_| std::hint::spin_loop());
+                    readiness.set(WRITABLE).unwrap();
+                    while seen.load(Ordering::SeqCst) < round {
+                        std::hint::spin_loop();
+                    }
+                    readiness.clear(READABLE | WRITABLE);
+                    seen.store(0, Ordering::SeqCst);
+                }
+            }
+        });
+        for round in 1..=ROUNDS {
+            loop {
+                poll_some(&mut poll, &mut events);
+                let event = events.iter().next().unwrap();
+                if event.is_writable() {
+                    break;
+                }
+                assert!(event.is_readable());
+            }
+            seen.store(round, Ordering::SeqCst);
+            // Cleared, so what comes next belongs to the next round.
+            while round < ROUNDS && seen.load(Ordering::SeqCst) != 0 {
+                std::hint::spin_loop();
+            }
+        }
+        setter.join().unwrap();
+    });
+}
+
 /// A thread moves the registration about while others set: no event is under a token that is gone.
 #[test]
 fn sets_may_race_with_registrations() {

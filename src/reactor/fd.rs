@@ -7,12 +7,13 @@ use crate::reactor::registry::Registry;
 
 /// The descriptor becomes readable when a poll would report something.
 ///
-/// From the first use on, every first wake costs a system call, as if the poller slept.
+/// From the first use on, every first wake costs a system call, as if the poller slept. Timers do
+/// not make it readable: [`Poll::next_deadline`] tells when to come back for them.
 ///
 /// # Platforms
 ///
-/// epoll: readable for everything that is registered. poll(2) has no descriptor of its own: there
-/// it becomes readable for wakers only.
+/// epoll: readable for everything else that is registered. poll(2) has no descriptor of its own:
+/// there it becomes readable for wakers, user sources and channels only.
 impl AsFd for Registry {
     fn as_fd(&self) -> BorrowedFd<'_> {
         // From now on somebody may sleep without us. A ring can only fail where the

@@ -231,6 +231,36 @@ impl Poll {
         self.poll_to(events, Limit::At(deadline), Location::caller())
     }
 
+    /// When the next timer is due; `None` if none is armed.
+    ///
+    /// For whoever nests this poll in another loop: timers do not make its descriptor readable, so
+    /// the outer loop has to come back by then.
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::{Duration, Instant};
+    /// use wakeful::time::Timer;
+    /// use wakeful::{Interest, Poll, Token};
+    ///
+    /// let poll = Poll::new()?;
+    /// assert_eq!(poll.next_deadline(), None);
+    ///
+    /// let deadline = Instant::now() + Duration::from_secs(1);
+    /// let mut timer = Timer::at(deadline);
+    /// poll.registry().register(&mut timer, Token(0), Interest::READABLE)?;
+    /// assert_eq!(poll.next_deadline(), Some(deadline));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    #[doc(alias = "uv_backend_timeout")]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.shared().ready.timers().next_deadline()
+    }
+
     /// What the poll has done since it was made.
     ///
     /// ```

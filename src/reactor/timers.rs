@@ -111,6 +111,10 @@ impl Timers {
         })
     }
 
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.instant_of(self.deadlines.first()?.0)
+    }
+
     /// How often a timer has expired since this was asked last.
     pub(crate) fn take_expirations(&mut self, key: TimerKey) -> u64 {
         let slot = &mut self.slots[key.0 as usize];

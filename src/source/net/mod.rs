@@ -3,6 +3,8 @@
 //! What `std` can do with an open socket is left to `std`. Here are the ways to open one, the
 //! reads and writes (an emulating backend learns from them what blocked), and the conversions.
 
+pub(crate) mod builders;
+pub(crate) mod options;
 pub(crate) mod tcp_listener;
 pub(crate) mod tcp_stream;
 pub(crate) mod udp;
@@ -26,6 +28,31 @@ fn expect_nonblocking<'a>(socket: impl Into<SockRef<'a>>) {
          convert it with `try_from`, which does"
     );
 }
+
+/// `as_sockref!(Source)`: a socket's way to the options that have no method here.
+macro_rules! as_sockref {
+    ($source:ty) => {
+        impl $source {
+            /// The socket as [`socket2`](https://docs.rs/socket2) sees it, for every option that
+            /// has no method here.
+            ///
+            /// `socket2` is part of this crate's interface by this method, in version 0.6.
+            ///
+            /// # Platforms
+            ///
+            /// On backends that emulate edges (poll(2)), events may be spurious after this: it
+            /// hands the descriptor out, and what is done with that is not seen.
+            #[must_use]
+            #[doc(alias = "setsockopt")]
+            #[doc(alias = "getsockopt")]
+            pub fn as_sockref(&self) -> ::socket2::SockRef<'_> {
+                ::socket2::SockRef::from(self)
+            }
+        }
+    };
+}
+
+use as_sockref;
 
 /// `std_conversions!(Source, Object)`: how a socket comes from `std` and goes back.
 ///

@@ -3,12 +3,13 @@
 use std::io;
 use std::net::{self, SocketAddr};
 
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::SockRef;
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
+use crate::source::net::builders::TcpListenerBuilder;
 use crate::source::net::tcp_stream::TcpStream;
-use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 use crate::sys::unix::os::socket;
 
@@ -90,12 +91,23 @@ impl TcpListener {
     #[doc(alias = "listen")]
     #[doc(alias = "SO_REUSEADDR")]
     pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-        let domain = Domain::for_address(addr);
-        let listener = socket::open(domain, Type::STREAM, Some(Protocol::TCP))?;
-        socket::allow_rebinding(&listener)?;
-        listener.bind(&addr.into())?;
-        socket::listen(&listener)?;
-        Ok(Self::wrap(listener.into()))
+        Self::builder().bind(addr)
+    }
+
+    /// A listener with options: a shared port, a backlog, dual stack.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// let listener = TcpListener::builder()
+    ///     .backlog(16)
+    ///     .bind("127.0.0.1:0".parse().unwrap())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> TcpListenerBuilder {
+        TcpListenerBuilder::new()
     }
 
     /// Wraps a listener that is non-blocking already.
@@ -128,7 +140,7 @@ impl TcpListener {
         Self::wrap(listener)
     }
 
-    fn wrap(listener: net::TcpListener) -> Self {
+    pub(super) fn wrap(listener: net::TcpListener) -> Self {
         let inner = IoSource::new(listener);
         Self { inner }
     }
@@ -255,3 +267,4 @@ impl TcpListener {
 forward_source!(TcpListener);
 std_conversions!(TcpListener, net::TcpListener);
 fd_conversions!(TcpListener, net::TcpListener);
+as_sockref!(TcpListener);

@@ -3,11 +3,10 @@
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
 
-use socket2::{Domain, Protocol, Type};
-
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, forward_write};
-use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::source::net::builders::TcpStreamBuilder;
+use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 use crate::sys::unix::os::socket;
 
@@ -61,6 +60,15 @@ pub struct TcpStream {
     inner: IoSource<net::TcpStream>,
 }
 
+/// Where an attempt to connect stands, see [`TcpStream::connect_status`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectStatus {
+    /// The connection is there.
+    Connected,
+    /// Neither connected nor failed yet; a writable event will tell.
+    InProgress,
+}
+
 impl TcpStream {
     /// Starts to connect to `addr`, and returns at once.
     ///
@@ -97,10 +105,81 @@ impl TcpStream {
     /// ```
     #[doc(alias = "EINPROGRESS")]
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
-        let domain = Domain::for_address(addr);
-        let stream = socket::open(domain, Type::STREAM, Some(Protocol::TCP))?;
-        socket::connect(&stream, &addr.into())?;
-        Ok(Self::wrap(stream.into()))
+        Self::builder().connect(addr)
+    }
+
+    /// A stream with options: a local address, no delay, probes of a silent peer.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::builder().nodelay(true).connect(listener.local_addr()?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> TcpStreamBuilder {
+        TcpStreamBuilder::new()
+    }
+
+    /// How the attempt to connect is going: whether the stream is connected, or still connecting.
+    ///
+    /// To be asked at a writable event, or at any time: an event may be spurious, and the answer
+    /// is then [`InProgress`](ConnectStatus::InProgress).
+    ///
+    /// # Errors
+    ///
+    /// - The reason for which the attempt failed, [`ConnectionRefused`] for example. It is
+    ///   fetched from the system as by [`take_error`](TcpStream::take_error), which forgets it.
+    /// - [`NotConnected`]: there is no connection and no attempt under way, and the reason was
+    ///   fetched before, or there is none.
+    ///
+    /// A connection that was reset counts as a failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::{ConnectStatus, TcpStream};
+    /// use wakeful::{Events, Interest, Poll, Token};
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut stream = TcpStream::connect(address)?;
+    /// poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
+    ///
+    /// while stream.connect_status()? == ConnectStatus::InProgress {
+    ///     poll.poll(&mut events, None)?;
+    /// }
+    /// assert_eq!(stream.peer_addr()?, address);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// [`ConnectionRefused`]: io::ErrorKind::ConnectionRefused
+    /// [`NotConnected`]: io::ErrorKind::NotConnected
+    #[doc(alias = "SO_ERROR")]
+    #[doc(alias = "getpeername")]
+    pub fn connect_status(&self) -> io::Result<ConnectStatus> {
+        // A peer is known just when the connection is there.
+        if self.inner.peer_addr().is_ok() {
+            return Ok(ConnectStatus::Connected);
+        }
+        match socket::attempt(&*self.inner)? {
+            socket::Attempt::UnderWay => Ok(ConnectStatus::InProgress),
+            socket::Attempt::Over => match self.inner.take_error()? {
+                Some(err) => Err(err),
+                // It may have come about in the meantime.
+                None if self.inner.peer_addr().is_ok() => Ok(ConnectStatus::Connected),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            },
+        }
     }
 
     /// Wraps a stream that is non-blocking already.
@@ -380,3 +459,4 @@ forward_read!(TcpStream);
 forward_write!(TcpStream);
 std_conversions!(TcpStream, net::TcpStream);
 fd_conversions!(TcpStream, net::TcpStream);
+as_sockref!(TcpStream);

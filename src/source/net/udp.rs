@@ -3,13 +3,13 @@
 use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::SockRef;
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
-use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::source::net::builders::UdpSocketBuilder;
+use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::socket;
 
 /// A UDP socket.
 ///
@@ -74,10 +74,23 @@ impl UdpSocket {
     /// # }
     /// ```
     pub fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
-        let domain = Domain::for_address(addr);
-        let socket = socket::open(domain, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.bind(&addr.into())?;
-        Ok(Self::wrap(socket.into()))
+        Self::builder().bind(addr)
+    }
+
+    /// A socket with options: a shared port, broadcast, buffer sizes.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::builder()
+    ///     .receive_buffer_size(1 << 20)
+    ///     .bind("127.0.0.1:0".parse().unwrap())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> UdpSocketBuilder {
+        UdpSocketBuilder::new()
     }
 
     /// Wraps a socket that is non-blocking already.
@@ -110,7 +123,7 @@ impl UdpSocket {
         Self::wrap(socket)
     }
 
-    fn wrap(socket: net::UdpSocket) -> Self {
+    pub(super) fn wrap(socket: net::UdpSocket) -> Self {
         let inner = IoSource::new(socket);
         Self { inner }
     }
@@ -638,3 +651,4 @@ impl UdpSocket {
 forward_source!(UdpSocket);
 std_conversions!(UdpSocket, net::UdpSocket);
 fd_conversions!(UdpSocket, net::UdpSocket);
+as_sockref!(UdpSocket);

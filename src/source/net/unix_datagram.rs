@@ -9,7 +9,7 @@ use socket2::{Domain, Type};
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
-use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 use crate::sys::unix::os::socket;
 
@@ -459,3 +459,4 @@ impl UnixDatagram {
 forward_source!(UnixDatagram);
 std_conversions!(UnixDatagram, net::UnixDatagram);
 fd_conversions!(UnixDatagram, net::UnixDatagram);
+as_sockref!(UnixDatagram);

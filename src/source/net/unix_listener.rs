@@ -9,7 +9,7 @@ use socket2::{Domain, SockRef, Type};
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::unix_stream::UnixStream;
-use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 use crate::sys::unix::os::socket;
 
@@ -122,7 +122,7 @@ impl UnixListener {
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
         let listener = socket::open(Domain::UNIX, Type::STREAM, None)?;
         listener.bind(&socket::unix_address(address)?)?;
-        socket::listen(&listener)?;
+        socket::listen(&listener, None)?;
         Ok(Self::wrap(listener.into()))
     }
 
@@ -239,3 +239,4 @@ impl UnixListener {
 forward_source!(UnixListener);
 std_conversions!(UnixListener, net::UnixListener);
 fd_conversions!(UnixListener, net::UnixListener);
+as_sockref!(UnixListener);

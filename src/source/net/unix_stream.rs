@@ -9,7 +9,7 @@ use socket2::{Domain, Type};
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, forward_write};
-use crate::source::net::{expect_nonblocking, std_conversions};
+use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 use crate::sys::unix::os::socket;
 
@@ -313,3 +313,4 @@ forward_read!(UnixStream);
 forward_write!(UnixStream);
 std_conversions!(UnixStream, net::UnixStream);
 fd_conversions!(UnixStream, net::UnixStream);
+as_sockref!(UnixStream);

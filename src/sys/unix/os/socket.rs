@@ -11,26 +11,27 @@
 //! [socketpair(2)](https://man7.org/linux/man-pages/man2/socketpair.2.html),
 //! [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
 
-#![allow(unsafe_code)] // accept4
+#![allow(unsafe_code)] // accept4, setsockopt, poll
 
 #[cfg(capability = "abstract_unix")]
 use std::ffi::OsStr;
 use std::io;
 #[cfg(target_os = "android")]
 use std::os::android::net::SocketAddrExt;
+use std::os::fd::{AsFd, AsRawFd};
 #[cfg(capability = "flags_at_open")]
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 #[cfg(capability = "abstract_unix")]
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net;
 use std::path::Path;
+use std::time::Duration;
 
 use libc::c_int;
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
-#[cfg(capability = "flags_at_open")]
 use super::check;
 
 /// As many waiting connections as the system allows.
@@ -79,16 +80,144 @@ pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
     Ok((one, other))
 }
 
-/// Lets a server bind its port again while connections of its predecessor linger in `TIME_WAIT`.
-///
-/// On Unix two listeners still cannot share a port by this; on Windows they could.
-pub(crate) fn allow_rebinding(socket: &Socket) -> io::Result<()> {
-    socket.set_reuse_address(true)
+/// Lets several sockets share a port, balanced where the system does that.
+#[cfg(not(any(target_os = "illumos", target_os = "solaris", target_os = "freebsd")))]
+pub(crate) fn reuse_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
 }
 
-/// Starts to listen, with the longest queue that the system allows.
-pub(crate) fn listen(socket: &Socket) -> io::Result<()> {
-    socket.listen(BACKLOG)
+/// Lets several sockets share a port; this option balances, `SO_REUSEPORT` does not.
+#[cfg(target_os = "freebsd")]
+pub(crate) fn reuse_port(socket: &Socket) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT_LB, 1)
+}
+
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+pub(crate) fn reuse_port(_socket: &Socket) -> io::Result<()> {
+    Err(unsupported("this system has no `SO_REUSEPORT`"))
+}
+
+/// Probes a silent peer; the system's default where nothing is given.
+pub(crate) fn keepalive(
+    socket: &Socket,
+    time: Option<Duration>,
+    interval: Option<Duration>,
+    retries: Option<u32>,
+) -> io::Result<()> {
+    let mut keepalive = TcpKeepalive::new();
+    if let Some(time) = time {
+        keepalive = keepalive.with_time(time);
+    }
+    socket.set_keepalive(true)?;
+    socket.set_tcp_keepalive(&with_details(keepalive, interval, retries)?)
+}
+
+#[cfg(not(any(target_os = "openbsd", target_os = "solaris")))]
+fn with_details(
+    mut keepalive: TcpKeepalive,
+    interval: Option<Duration>,
+    retries: Option<u32>,
+) -> io::Result<TcpKeepalive> {
+    if let Some(interval) = interval {
+        keepalive = keepalive.with_interval(interval);
+    }
+    if let Some(retries) = retries {
+        keepalive = keepalive.with_retries(retries);
+    }
+    Ok(keepalive)
+}
+
+#[cfg(any(target_os = "openbsd", target_os = "solaris"))]
+fn with_details(
+    keepalive: TcpKeepalive,
+    interval: Option<Duration>,
+    retries: Option<u32>,
+) -> io::Result<TcpKeepalive> {
+    if interval.is_some() || retries.is_some() {
+        return Err(unsupported(
+            "this system sets the interval and number of keepalive probes for all sockets at once",
+        ));
+    }
+    Ok(keepalive)
+}
+
+/// Takes data with the first packet of connections that come in.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn accept_fast_open(listener: &Socket, pending: u32) -> io::Result<()> {
+    let pending = c_int::try_from(pending).unwrap_or(c_int::MAX);
+    set_option(listener, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, pending)
+}
+
+/// Sends data with the first packet of the connection (Linux 4.11).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn connect_fast_open(stream: &Socket) -> io::Result<()> {
+    set_option(stream, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1).map_err(|err| {
+        match err.raw_os_error() {
+            Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP) => {
+                unsupported("TCP fast open needs Linux 4.11 or later, and `tcp_fastopen` allowed")
+            }
+            _ => err,
+        }
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn accept_fast_open(_listener: &Socket, _pending: u32) -> io::Result<()> {
+    Err(unsupported("TCP fast open is available on Linux only"))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn connect_fast_open(_stream: &Socket) -> io::Result<()> {
+    Err(unsupported("TCP fast open is available on Linux only"))
+}
+
+/// setsockopt(2), of an option that is an `int`.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn set_option(socket: &Socket, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+    let value = std::ptr::addr_of!(value).cast();
+    let length = std::mem::size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the value is an `int`, of that length, and outlives the call.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value, length) })?;
+    Ok(())
+}
+
+#[allow(dead_code)] // on systems that have it all
+fn unsupported(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, why)
+}
+
+/// Starts to listen, with a queue of so many connections, or the longest that the system allows.
+pub(crate) fn listen(socket: &Socket, backlog: Option<u32>) -> io::Result<()> {
+    let backlog = backlog.map_or(BACKLOG, |backlog| {
+        c_int::try_from(backlog).unwrap_or(c_int::MAX)
+    });
+    socket.listen(backlog)
+}
+
+/// Whether an attempt to connect has come to its end.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    UnderWay,
+    Over,
+}
+
+/// poll(2), without waiting, of a socket that has no peer (yet).
+///
+/// While it connects there is nothing to report; with fast open, that it can be written to. A
+/// socket that has failed, or was never told to connect, is hung up or in error.
+pub(crate) fn attempt(socket: &impl AsFd) -> io::Result<Attempt> {
+    let mut asked = libc::pollfd {
+        fd: socket.as_fd().as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: there is one entry, readable and writable during the call.
+    let answers = unsafe { libc::poll(&mut asked, 1, 0) };
+    match check(answers) {
+        Err(err) if err.kind() != io::ErrorKind::Interrupted => Err(err),
+        _ if asked.revents & (libc::POLLHUP | libc::POLLERR) != 0 => Ok(Attempt::Over),
+        _ => Ok(Attempt::UnderWay),
+    }
 }
 
 /// Starts to connect. An attempt that is under way is a success; its outcome arrives as write
