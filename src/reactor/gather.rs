@@ -149,6 +149,7 @@ impl Gatherer {
             let spun = start.elapsed();
             if spun >= time {
                 self.metrics.spin_misses += 1;
+                self.spin.was_in_vain();
                 return Ok(Spun::InVain(spun));
             }
             std::hint::spin_loop();
@@ -166,17 +167,13 @@ impl Gatherer {
             }
         }
         self.metrics.waits += 1;
-        let start = (self.options.measure_sleep || self.spin.is_on()).then(Instant::now);
+        let start = self.options.measure_sleep.then(Instant::now);
         let room = events.capacity();
         let outcome = shared
             .selector
             .select(&mut self.buffer, events.list(), room, wait);
         if let Some(start) = start {
-            let asleep = start.elapsed();
-            self.spin.has_slept(asleep);
-            if self.options.measure_sleep {
-                self.metrics.asleep += asleep;
-            }
+            self.metrics.asleep += start.elapsed();
         }
         // Awake again, and whatever the outcome, what was notified is kept.
         shared.ready.take(&mut self.pending);

@@ -358,9 +358,9 @@ impl Builder {
     /// wakes it makes no system call. It costs the processor: worth it where the answer is expected
     /// within microseconds and the core has nothing better to do.
     ///
-    /// Adaptive: it stops when it does not pay. After a spin that found nothing and a sleep that
-    /// lasted, it sleeps the next times without spinning, up to 64 times; a sleep shorter than
-    /// `time`, which a spin would have saved, takes it up again.
+    /// Adaptive: it stops when it does not pay. After a spin that found nothing it sleeps the next
+    /// times without spinning, first once, then twice as often each time, up to 64 times; a spin
+    /// that finds something starts that anew.
     ///
     /// Tens of microseconds are typical. Durations beyond a second make little sense, and are
     /// allowed.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::base::wait::Wait;
 
-/// Decides from how the last sleeps went.
+/// Decides from how the last spins went.
 ///
-/// A sleep that was longer than a spin means that spinning would have been in vain. Each one in a
-/// row doubles the number of sleeps that are not preceded by a spin; a short one ends that.
+/// Each spin in vain, in a row, doubles the number of sleeps before the next one. How long those
+/// sleeps take says nothing: a peer that shares our processor answers quickly just because we
+/// sleep.
 #[derive(Debug)]
 pub(crate) struct Spin {
     time: Duration,
@@ -28,13 +29,9 @@ impl Spin {
         }
     }
 
-    pub(crate) fn is_on(&self) -> bool {
-        !self.time.is_zero()
-    }
-
     /// How long to spin now, before a sleep of `wait`; `None` is not at all.
     pub(crate) fn time(&mut self, wait: Wait) -> Option<Duration> {
-        if !self.is_on() {
+        if self.time.is_zero() {
             return None;
         }
         if self.pause > 0 {
@@ -47,22 +44,15 @@ impl Spin {
         }
     }
 
+    /// A spin found something.
     pub(crate) fn has_paid(&mut self) {
-        self.pause = 0;
         self.next_pause = 1;
     }
 
-    /// A sleep took so long.
-    pub(crate) fn has_slept(&mut self, asleep: Duration) {
-        if !self.is_on() {
-            return;
-        }
-        if asleep <= self.time {
-            self.has_paid();
-        } else if self.pause == 0 {
-            self.pause = self.next_pause;
-            self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
-        }
+    /// A spin found nothing.
+    pub(crate) fn was_in_vain(&mut self) {
+        self.pause = self.next_pause;
+        self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -71,16 +61,17 @@ mod tests {
     use super::*;
 
     const SPIN: Duration = Duration::from_micros(50);
-    const LONG: Duration = Duration::from_millis(5);
 
-    fn spins_in(sleeps: usize, spin: &mut Spin, asleep: Duration) -> usize {
-        (0..sleeps)
-            .filter(|_| {
-                let spins = spin.time(Wait::Forever).is_some();
-                spin.has_slept(asleep);
-                spins
-            })
-            .count()
+    /// How many of so many waits are spun, all in vain.
+    fn spins_in_vain(waits: usize, spin: &mut Spin) -> usize {
+        let in_vain = |_: &usize| {
+            let spins = spin.time(Wait::Forever).is_some();
+            if spins {
+                spin.was_in_vain();
+            }
+            spins
+        };
+        (0..waits).filter(in_vain).count()
     }
 
     #[test]
@@ -90,17 +81,25 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_when_sleeps_are_long() {
+    fn it_stops_when_it_does_not_pay() {
         let mut spin = Spin::new(SPIN);
-        let spins = spins_in(1000, &mut spin, LONG);
-        assert!(spins < 30, "{spins} spins in 1000 long sleeps");
+        let spins = spins_in_vain(1000, &mut spin);
+        assert!(spins < 30, "{spins} spins in 1000 waits");
     }
 
     #[test]
-    fn a_short_sleep_takes_it_up_again() {
+    fn it_goes_on_when_it_pays() {
         let mut spin = Spin::new(SPIN);
-        spins_in(1000, &mut spin, LONG);
-        spin.has_slept(SPIN / 2);
+        spins_in_vain(1000, &mut spin);
+        let waits = (0..=LONGEST_PAUSE).position(|_| spin.time(Wait::Forever).is_some());
+        assert!(waits.is_some(), "it never tries again");
+        for _ in 0..10 {
+            spin.has_paid();
+            assert_eq!(spin.time(Wait::Forever), Some(SPIN));
+        }
+        // A single one in vain costs one sleep.
+        spin.was_in_vain();
+        assert_eq!(spin.time(Wait::Forever), None);
         assert_eq!(spin.time(Wait::Forever), Some(SPIN));
     }
 
