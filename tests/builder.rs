@@ -112,11 +112,15 @@ fn a_spin_is_part_of_the_wait() {
     on_each_backend(|backend| {
         for spin in [PATIENCE, Duration::MAX] {
             let spinning = builder(backend).spin(spin).measure_sleep(true);
-            let (mut poll, mut events) = (spinning.build().unwrap(), Events::with_capacity(8));
+            let mut events = Events::with_capacity(8);
+            let mut poll = spinning.clone().build().unwrap();
             let start = Instant::now();
             poll.poll(&mut events, Some(5 * MILLISECOND)).unwrap();
             assert!(events.is_empty() && start.elapsed() >= 5 * MILLISECOND);
+            assert_eq!(poll.metrics().asleep, Duration::ZERO);
 
+            // Another poll: the spin was in vain, and the next one would have to wait.
+            let mut poll = spinning.build().unwrap();
             let mut timer = Timer::after(5 * MILLISECOND);
             let deadline = timer.deadline().unwrap();
             poll.registry()
