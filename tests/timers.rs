@@ -20,7 +20,7 @@ use wakeful::time::Timer;
 use wakeful::unix::pipe;
 use wakeful::{user, Backend, Events, Interest, Poll, Registry, Token, Waker};
 
-use common::assert_kind;
+use common::{assert_kind, polls};
 use stress::{
     on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice,
     PATIENCE,
@@ -1185,5 +1185,23 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_next_deadline_is_told() {
+    for (poll, _events) in polls() {
+        assert_eq!(poll.next_deadline(), None);
+        let now = Instant::now();
+        let mut late = Timer::at(now + Duration::from_secs(60));
+        let mut soon = Timer::at(now + Duration::from_secs(30));
+        for timer in [&mut late, &mut soon] {
+            poll.registry()
+                .register(timer, Token(1), Interest::READABLE)
+                .unwrap();
+        }
+        assert_eq!(poll.next_deadline(), soon.deadline());
+        soon.cancel();
+        assert_eq!(poll.next_deadline(), late.deadline());
     }
 }

@@ -513,4 +513,38 @@ mod loom_tests {
             assert!(is_reported || is_readable.load(Acquire) == 1);
         });
     }
+
+    #[test]
+    fn loom_what_is_set_during_a_delivery_is_reported() {
+        use crate::base::interest::Interest;
+        use crate::base::readiness::Readiness;
+
+        loom::model(|| {
+            let model = Model::new();
+            let report = Report::user(Token(1), Interest::READABLE, Readiness::EMPTY);
+            let entry = Entry::new(report);
+            // Queued, with nothing to report: it was called back.
+            model.notify(&entry);
+            let setting = thread::spawn({
+                let (model, entry) = (Arc::clone(&model), Arc::clone(&entry));
+                move || {
+                    assert!(entry.report().set(Readiness::READABLE));
+                    model.notify(&entry);
+                }
+            });
+            let mut events = 0;
+            let mut look = || {
+                let mut pending = Pending::new();
+                model.list.take(&mut pending);
+                for entry in pending {
+                    entry.clear();
+                    events += usize::from(entry.report().deliver().event.is_some());
+                }
+            };
+            look();
+            setting.join().unwrap();
+            look();
+            assert!((1..=2).contains(&events));
+        });
+    }
 }
