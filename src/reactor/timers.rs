@@ -111,22 +111,26 @@ impl Timers {
         })
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.instant_of(self.deadlines.first()?.0)
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        let (deadline, _) = self.deadlines.first()?;
+        self.instant_of(deadline)
     }
 
     /// How often a timer has expired since this was asked last.
     pub(crate) fn take_expirations(&mut self, key: TimerKey) -> u64 {
+        if !self.deadlines.take_expired(key.0) {
+            return 0;
+        }
         let slot = &mut self.slots[key.0 as usize];
-        let expirations = std::mem::take(&mut slot.expirations);
-        if let (Some(entry), 1..) = (&slot.entry, expirations) {
+        if let Some(entry) = &slot.entry {
             entry.report().clear(Readiness::READABLE);
         }
-        expirations
+        std::mem::take(&mut slot.expirations)
     }
 
     /// A timer has expired; whether there is something to report.
     pub(crate) fn add_expirations(&mut self, key: TimerKey, expirations: u64) -> bool {
+        self.deadlines.note_expired(key.0);
         let slot = &mut self.slots[key.0 as usize];
         slot.expirations = slot.expirations.saturating_add(expirations);
         (slot.entry.as_ref()).is_some_and(|entry| entry.report().set(Readiness::READABLE))
@@ -136,18 +140,11 @@ impl Timers {
     pub(crate) fn expire(&mut self, pending: &mut Pending) -> Option<Duration> {
         self.deadlines.first()?;
         let now = self.nanos_of(Instant::now());
-        loop {
-            let (deadline, number) = self.deadlines.first()?;
-            if deadline > now {
-                return Some(Duration::from_nanos(deadline - now));
-            }
+        while let Some((deadline, number)) = self.deadlines.expire(now) {
             let period = self.slots[number as usize].period;
             let expirations = match (now - deadline).checked_div(period) {
                 // It has no period.
-                None => {
-                    self.deadlines.remove(number);
-                    1
-                }
+                None => 1,
                 // Those that were missed are made up for by number, and the beat is kept.
                 Some(missed) => {
                     let expirations = missed.saturating_add(1);
@@ -162,6 +159,8 @@ impl Timers {
                 }
             }
         }
+        let (next, _) = self.deadlines.first()?;
+        Some(Duration::from_nanos(next - now))
     }
 
     /// Deadlines as numbers: exact for some 146 years before the poll was made and 438 after, and
