@@ -2,7 +2,7 @@
 # The bench from end to end, in short: it builds, its own tests pass, every workload runs on every engine and gives the right
 # answers. Not how fast: on a shared machine that says nothing, so no timing fails here.
 #
-# Under two minutes after the build. Counts system calls if strace is installed, and says so if it is not.
+# Some minutes with the build. Counts system calls if strace is installed, and says so if it is not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -90,6 +90,13 @@ fn verdict(result: &Measured, engine: Engine, metric: &Metric) -> String {
         }
         Goal::TimesMio(times, _) => format!("<= {times} x mio"),
         Goal::AtMost(most) => format!("<= {most}"),
+        Goal::SpinTimesMio(times) => format!("<= {times} x mio"),
+        Goal::TimesBest(times, peers) => {
+            let ratio = result.ratio_to_best(engine, metric, peers);
+            let names: Vec<_> = peers.iter().map(|peer| peer.name()).collect();
+            let names = names.join(", ");
+            format!("<= {times:.2} x {names} ({:.3})", ratio.unwrap_or(f64::NAN))
+        }
     };
     format!("{} {goal}", if is_met { "met:" } else { "MISSED:" })
 }

@@ -49,21 +49,38 @@ impl Measured {
 
     /// How an engine compares to mio: the median of the ratios of pairs, each measured one after the other.
     pub fn ratio_to_mio(&self, engine: Engine, metric: &Metric) -> Option<f64> {
-        let mio = self.numbers(Engine::Mio, metric);
-        let pairs = self.numbers(engine, metric).into_iter().zip(mio);
+        self.ratio(engine, metric, Engine::Mio)
+    }
+
+    fn ratio(&self, engine: Engine, metric: &Metric, peer: Engine) -> Option<f64> {
+        let peers = self.numbers(peer, metric);
+        let pairs = self.numbers(engine, metric).into_iter().zip(peers);
         let ratios: Vec<f64> = pairs
-            .filter(|&(_, mio)| mio > 0.0)
-            .map(|(own, mio)| own / mio)
+            .filter(|&(_, peer)| peer > 0.0)
+            .map(|(own, peer)| own / peer)
             .collect();
         (!ratios.is_empty()).then(|| median(&ratios))
     }
 
+    /// How an engine compares to the best of those: as above, whichever is the largest.
+    pub fn ratio_to_best(&self, engine: Engine, metric: &Metric, peers: &[Engine]) -> Option<f64> {
+        let ratios = peers
+            .iter()
+            .filter_map(|&peer| self.ratio(engine, metric, peer));
+        ratios.max_by(f64::total_cmp)
+    }
+
     /// Whether wakeful reaches the goal; `None` if there is none, or nothing to compare.
     pub fn is_met(&self, engine: Engine, metric: &Metric) -> Option<bool> {
-        if engine != Engine::Wakeful {
+        let goal = metric.goal?;
+        let judged = match goal {
+            Goal::SpinTimesMio(_) => Engine::WakefulSpin,
+            _ => Engine::Wakeful,
+        };
+        if engine != judged {
             return None;
         }
-        match metric.goal? {
+        match goal {
             Goal::TimesMio(times, noise) => {
                 Some(self.ratio_to_mio(engine, metric)? <= times + noise)
             }
@@ -71,6 +88,10 @@ impl Measured {
                 let numbers = self.numbers(engine, metric);
                 (!numbers.is_empty()).then(|| median(&numbers) <= most)
             }
+            Goal::TimesBest(times, peers) => {
+                Some(self.ratio_to_best(engine, metric, peers)? <= times)
+            }
+            Goal::SpinTimesMio(times) => Some(self.ratio_to_mio(engine, metric)? <= times),
         }
     }
 }
@@ -80,6 +101,12 @@ pub fn run(plan: &Plan) -> Result<Vec<Measured>> {
     if plan.traced && !traced {
         eprintln!(
             "WARNING: strace is not installed, or may not trace: NO SYSTEM CALLS ARE COUNTED"
+        );
+    }
+    if plan.engines.contains(&Engine::Libuv) && !Engine::Libuv.is_here() {
+        eprintln!(
+            "WARNING: libuv was not there when this was built: LIBUV IS NOT MEASURED. \
+             Install it (Debian: libuv1-dev), then `cargo clean --release -p bench`"
         );
     }
     if system::cores()?.len() < 2 {
@@ -106,7 +133,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Measured>> {
         let name = format!("{} {}", measured.workload, measured.case.name);
         for round in 0..plan.rounds + usize::from(traced) {
             for &engine in &plan.engines {
-                if (measured.case.fits)(engine) {
+                if engine.is_here() && (measured.case.fits)(engine) {
                     progress.set_message(format!("{name}, {}", engine.name()));
                     let outcome = if round < plan.rounds {
                         take(measured, engine)

@@ -45,7 +45,7 @@ const METRICS: &[Metric] = &[
 const BOUND: usize = 1_024;
 
 fn cases(quick: bool) -> Vec<Case> {
-    let messages = if quick { 100_000 } else { 1_000_000 };
+    let messages = if quick { 20_000 } else { 300_000 };
     [(1, None), (4, None), (1, Some(BOUND)), (4, Some(BOUND))]
         .map(|(producers, bound)| {
             let job = |messages: u64| {

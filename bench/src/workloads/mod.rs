@@ -1,7 +1,10 @@
 //! What is asked of the engines. One file for each workload: its cases, what is read off them, and the goals.
 
+pub mod channel;
 pub mod echo;
 pub mod register;
+pub mod rtt;
+pub mod timers;
 pub mod wait;
 pub mod wake;
 
@@ -25,6 +28,9 @@ pub const WORKLOADS: &[Workload] = &[
     wake::WORKLOAD,
     wait::WORKLOAD,
     register::WORKLOAD,
+    timers::WORKLOAD,
+    channel::WORKLOAD,
+    rtt::WORKLOAD,
 ];
 
 pub fn by_name(name: &str) -> Result<&'static Workload> {
@@ -57,6 +63,10 @@ pub enum Job {
     PingPong(wake::Wakes),
     Wait(wait::Wait),
     Register(register::Register),
+    Timers(timers::Timers),
+    Overshoot(timers::Overshoot),
+    Channel(channel::Channel),
+    Rtt(rtt::Rtt),
 }
 
 /// One number that is read off a measurement; less is better, always.
@@ -79,6 +89,10 @@ pub enum Goal {
     TimesMio(f64, f64),
     /// At most that much.
     AtMost(f64),
+    /// At most that many times what the best of those takes.
+    TimesBest(f64, &'static [Engine]),
+    /// What wakeful that spins is to reach: at most that many times what mio takes.
+    SpinTimesMio(f64),
 }
 
 /// What a program has measured, by name.
@@ -88,7 +102,7 @@ pub fn values<const N: usize>(named: [(&str, f64); N]) -> Values {
     named.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// For cases that all engines can do.
-fn all(_engine: Engine) -> bool {
-    true
+/// For cases that all engines can do which the shared programs run on.
+fn all(engine: Engine) -> bool {
+    engine.has_programs()
 }

@@ -63,7 +63,7 @@ fn cases(quick: bool) -> Vec<Case> {
     vec![Case {
         name: "1 conn".to_owned(),
         about: "",
-        job: job(if quick { 5_000 } else { 20_000 }),
+        job: job(if quick { 2_000 } else { 20_000 }),
         traced: job(500),
         metrics: METRICS,
         fits: Engine::has_sockets,

@@ -3,14 +3,16 @@
 use super::api;
 
 mod echo;
+mod overshoot;
 mod register;
+mod rtt;
 mod wait;
 mod wake;
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Result};
+use anyhow::{bail, ensure, Result};
 
 use api::{Events, Poll, Token};
 
@@ -28,6 +30,9 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::PingPong(job) => wake::ping_pong(job),
         Job::Wait(job) => wait::wait(job),
         Job::Register(job) => register::register(job),
+        Job::Overshoot(job) => overshoot::overshoot(job),
+        Job::Rtt(job) => rtt::rtt(job),
+        Job::Timers(_) | Job::Channel(_) => bail!("not over the API that the engines share"),
     }
 }
 

@@ -1,10 +1,11 @@
 //! One message there and back, again and again.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{anyhow, bail, ensure, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use hdrhistogram::Histogram;
 
 use super::api::net::{TcpListener, TcpStream};
@@ -25,16 +26,17 @@ pub fn rtt(job: &Rtt) -> Result<Values> {
         .register(&mut listener, Token(0), Interest::READABLE)?;
 
     let trips = job.warm_up + job.trips;
-    let echo = thread::spawn(move || -> Result<()> {
+    let echo = thread::spawn(move || -> Result<TcpStream> {
         pin(Side::Client)?;
         let stream = std::net::TcpStream::connect(address)?;
         stream.set_nonblocking(true)?;
-        let mut end = End::new(TcpStream::from_std(stream))?;
+        let mut end = End::new(TcpStream::from(OwnedFd::from(stream)))?;
         for _ in 0..trips {
             let message = end.receive()?;
             end.send(&message)?;
         }
-        Ok(())
+        // Not closed before the last answer is read.
+        Ok(end.stream)
     });
 
     super::poll(&mut poll, &mut events, None)?;
@@ -42,10 +44,10 @@ pub fn rtt(job: &Rtt) -> Result<Values> {
     let mut end = End::new(stream)?;
 
     let mut histogram = Histogram::<u64>::new(3)?;
-    let mut before = Usage::now();
+    let mut before = None;
     for number in 0..trips {
         if number == job.warm_up {
-            before = Usage::now();
+            before = Some(Usage::now());
         }
         let mut message: Message = [0; 64];
         for (place, word) in message.chunks_exact_mut(8).enumerate() {
@@ -60,6 +62,7 @@ pub fn rtt(job: &Rtt) -> Result<Values> {
             histogram.record(elapsed.as_nanos() as u64)?;
         }
     }
+    let before = before.context("nothing was measured")?;
     let cpu = Usage::now().nanos_since(before);
     echo.join()
         .map_err(|_| anyhow!("the other side panicked"))??;

@@ -113,6 +113,7 @@ pub fn producers(job: &Producers) -> Result<Values> {
             thread::spawn(move || -> Result<()> {
                 pin(Side::Client)?;
                 start.wait();
+                start.wait();
                 for wake in 1..=wakes {
                     // Release: pairs with the consumer's load, so that who sees the wake sees the number.
                     announced[number].0.store(wake, Ordering::Release);
@@ -123,9 +124,11 @@ pub fn producers(job: &Producers) -> Result<Values> {
         })
         .collect();
 
+    // Twice: all are there, then the clock runs, then they begin. With one barrier they could be done before.
     start.wait();
     let before = Usage::now();
     let clock = Instant::now();
+    start.wait();
     let mut polls = 0_u64;
     // The wake after the last number must arrive, or this waits until the process is ended.
     while !announced
