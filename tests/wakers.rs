@@ -562,9 +562,17 @@ fn the_doorbell_is_never_seen_whatever_the_tokens() {
 }
 
 /// Claims values while the poller is being rung: the doorbell changes its value under way.
+///
+/// A ring from before the change may count as an event of the value's new owner, which is
+/// spurious. A value that nobody has registered is never seen.
 #[test]
 fn the_doorbell_is_not_seen_while_tokens_are_claimed() {
+    const ROUNDS: usize = 5;
+
     on_each_backend(|backend| {
+        let claimed: BTreeSet<_> = (0..ROUNDS)
+            .flat_map(|round| extreme_tokens().into_iter().map(move |token| token ^ round))
+            .collect();
         let mut poll = poll_of(backend);
         let registry = poll.registry().try_clone().unwrap();
         let waker = Waker::new(poll.registry(), WAKE).unwrap();
@@ -575,7 +583,9 @@ fn the_doorbell_is_not_seen_while_tokens_are_claimed() {
             let mut events = Events::with_capacity(4);
             while !over.load(Ordering::Relaxed) {
                 poll_some(&mut poll, &mut events);
-                assert_eq!(tokens(&events), [WAKE.0]);
+                for token in tokens(&events) {
+                    assert!(token == WAKE.0 || claimed.contains(&token), "{token}");
+                }
                 sender.send(()).unwrap();
             }
         });
@@ -585,7 +595,7 @@ fn the_doorbell_is_not_seen_while_tokens_are_claimed() {
         registry
             .register(&mut receiver, Token(0), Interest::READABLE)
             .unwrap();
-        for round in 0..5 {
+        for round in 0..ROUNDS {
             for (n, token) in extreme_tokens().into_iter().enumerate() {
                 waker.wake().unwrap();
                 registry
