@@ -50,12 +50,12 @@ pub mod user {
 /// Sockets: TCP, UDP and Unix domain.
 #[cfg(feature = "net")]
 pub mod net {
-    pub use crate::source::net::builders::{
-        TcpListenerBuilder, TcpStreamBuilder, UdpSocketBuilder,
-    };
     pub use crate::source::net::tcp_listener::TcpListener;
+    pub use crate::source::net::tcp_listener_builder::TcpListenerBuilder;
     pub use crate::source::net::tcp_stream::{ConnectStatus, TcpStream};
+    pub use crate::source::net::tcp_stream_builder::TcpStreamBuilder;
     pub use crate::source::net::udp::UdpSocket;
+    pub use crate::source::net::udp_builder::UdpSocketBuilder;
     #[cfg(unix)]
     pub use crate::source::net::{
         unix_datagram::UnixDatagram, unix_listener::UnixListener, unix_stream::UnixStream,

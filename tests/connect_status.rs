@@ -126,3 +126,85 @@ fn a_connection_that_was_reset_is_none_any_more() {
         assert_kind(stream.connect_status(), io::ErrorKind::NotConnected);
     }
 }
+
+#[test]
+fn a_connection_that_both_sides_closed_is_none_any_more() {
+    for (mut poll, mut events) in polls() {
+        let listener = net::TcpListener::bind(any_port()).unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        poll.registry()
+            .register(&mut stream, STREAM, Interest::READABLE)
+            .unwrap();
+        drop(peer);
+        expect_event(&mut poll, &mut events, STREAM, Event::is_read_closed);
+        // The half that is left is still a connection.
+        assert_eq!(stream.connect_status().unwrap(), ConnectStatus::Connected);
+
+        stream.shutdown(net::Shutdown::Write).unwrap();
+        while stream.connect_status().is_ok() {
+            expect_event(&mut poll, &mut events, STREAM, Event::is_write_closed);
+        }
+        assert_kind(stream.connect_status(), io::ErrorKind::NotConnected);
+    }
+}
+
+#[test]
+fn the_reason_is_told_once_whoever_asks() {
+    for (mut poll, mut events) in polls() {
+        let address = {
+            let listener = net::TcpListener::bind(any_port()).unwrap();
+            listener.local_addr().unwrap()
+        };
+        let mut stream = TcpStream::connect(address).unwrap();
+        poll.registry()
+            .register(&mut stream, STREAM, Interest::WRITABLE)
+            .unwrap();
+        expect_event(&mut poll, &mut events, STREAM, Event::is_writable);
+
+        let reason = stream.take_error().unwrap().unwrap();
+        assert_eq!(reason.kind(), io::ErrorKind::ConnectionRefused);
+        assert_kind(stream.connect_status(), io::ErrorKind::NotConnected);
+        assert!(stream.take_error().unwrap().is_none());
+    }
+}
+
+/// No poll and no event: the answer is the socket's.
+#[test]
+fn a_stream_that_is_not_registered_can_be_asked() {
+    let (_listener, _, filling) = full_listener();
+    assert_eq!(
+        filling.last().unwrap().connect_status().unwrap(),
+        ConnectStatus::InProgress
+    );
+    let address = {
+        let listener = net::TcpListener::bind(any_port()).unwrap();
+        listener.local_addr().unwrap()
+    };
+    let stream = TcpStream::connect(address).unwrap();
+    let reason = loop {
+        match stream.connect_status() {
+            Ok(ConnectStatus::InProgress) => std::thread::yield_now(),
+            outcome => break outcome,
+        }
+    };
+    assert_kind(reason, io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn asking_loses_no_event() {
+    for (mut poll, mut events) in polls() {
+        let (listener, _, mut filling) = full_listener();
+        let mut stream = filling.pop().unwrap();
+        poll.registry()
+            .register(&mut stream, STREAM, Interest::READABLE | Interest::WRITABLE)
+            .unwrap();
+        for _ in 0..3 {
+            assert_eq!(stream.connect_status().unwrap(), ConnectStatus::InProgress);
+        }
+        drop(listener.accept().unwrap());
+        drop(filling);
+        expect_event(&mut poll, &mut events, STREAM, Event::is_writable);
+        assert_eq!(stream.connect_status().unwrap(), ConnectStatus::Connected);
+    }
+}

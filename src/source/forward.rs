@@ -8,6 +8,7 @@
 //! [`IoSource`]: crate::reactor::io_source::IoSource
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::ops::Deref;
 
 use crate::reactor::io_source::IoSource;
 
@@ -27,7 +28,7 @@ pub(crate) fn read_vectored<T>(
 where
     for<'a> &'a T: Read,
 {
-    let room = total(bufs.iter().map(|buf| buf.len()));
+    let room = total(bufs);
     source.read_stream(room, |mut inner| inner.read_vectored(bufs))
 }
 
@@ -44,13 +45,14 @@ pub(crate) fn write_vectored<T>(source: &IoSource<T>, bufs: &[IoSlice<'_>]) -> i
 where
     for<'a> &'a T: Write,
 {
-    let length = total(bufs.iter().map(|buf| buf.len()));
-    source.write_stream(length, |mut inner| inner.write_vectored(bufs))
+    source.write_stream(total(bufs), |mut inner| inner.write_vectored(bufs))
 }
 
 /// Saturates: buffers to write may overlap, and be more than there is memory.
-fn total(lengths: impl Iterator<Item = usize>) -> usize {
-    lengths.fold(0, usize::saturating_add)
+pub(crate) fn total(bufs: &[impl Deref<Target = [u8]>]) -> usize {
+    bufs.iter()
+        .map(|buf| buf.len())
+        .fold(0, usize::saturating_add)
 }
 
 /// Implements `Source` by the field `inner`, and `Debug` by what it wraps.

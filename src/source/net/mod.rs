@@ -3,11 +3,13 @@
 //! What `std` can do with an open socket is left to `std`. Here are the ways to open one, the
 //! reads and writes (an emulating backend learns from them what blocked), and the conversions.
 
-pub(crate) mod builders;
 pub(crate) mod options;
 pub(crate) mod tcp_listener;
+pub(crate) mod tcp_listener_builder;
 pub(crate) mod tcp_stream;
+pub(crate) mod tcp_stream_builder;
 pub(crate) mod udp;
+pub(crate) mod udp_builder;
 #[cfg(unix)]
 pub(crate) mod unix_datagram;
 #[cfg(unix)]

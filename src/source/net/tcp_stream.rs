@@ -1,11 +1,11 @@
 //! TCP connections.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{self, Shutdown, SocketAddr};
 
 use crate::reactor::io_source::IoSource;
-use crate::source::forward::{forward_read, forward_source, forward_write};
-use crate::source::net::builders::TcpStreamBuilder;
+use crate::source::forward::{forward_read, forward_source, total};
+use crate::source::net::tcp_stream_builder::TcpStreamBuilder;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 use crate::sys::unix::os::socket;
@@ -22,13 +22,13 @@ use crate::sys::unix::os::socket;
 ///
 /// # Examples
 ///
-/// A connection is there when the stream is writable, has no error, and has a peer:
+/// An attempt comes to its end at a writable event:
 ///
 /// ```
 /// # #[cfg(feature = "os-poll")]
 /// # fn main() -> std::io::Result<()> {
 /// use std::io::Write;
-/// use wakeful::net::TcpStream;
+/// use wakeful::net::{ConnectStatus, TcpStream};
 /// use wakeful::{Events, Interest, Poll, Token};
 ///
 /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -38,17 +38,9 @@ use crate::sys::unix::os::socket;
 /// let mut stream = TcpStream::connect(server.local_addr()?)?;
 /// poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
 ///
-/// loop {
+/// // An error is why it failed: refused, unreachable, ...
+/// while stream.connect_status()? == ConnectStatus::InProgress {
 ///     poll.poll(&mut events, None)?;
-///     if let Some(err) = stream.take_error()? {
-///         return Err(err); // refused, unreachable, ...
-///     }
-///     match stream.peer_addr() {
-///         Ok(_) => break,
-///         // A spurious event: still connecting.
-///         Err(err) if err.kind() == std::io::ErrorKind::NotConnected => continue,
-///         Err(err) => return Err(err),
-///     }
 /// }
 /// stream.write_all(b"hello")?;
 /// # Ok(())
@@ -75,11 +67,14 @@ impl TcpStream {
     /// The stream is writable when the attempt has come to an end, good or bad:
     ///
     /// 1. register with [`Interest::WRITABLE`](crate::Interest::WRITABLE);
-    /// 2. at its event ask [`take_error`](TcpStream::take_error): an error is the reason of the
-    ///    failure ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused), for example);
-    /// 3. ask [`peer_addr`](TcpStream::peer_addr): an address means connected, and
-    ///    [`NotConnected`](io::ErrorKind::NotConnected) that the event was spurious; go on
+    /// 2. at its event ask [`connect_status`](TcpStream::connect_status). An error is the reason of
+    ///    the failure ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused), for example);
+    ///    [`InProgress`](ConnectStatus::InProgress) means that the event was spurious: go on
     ///    waiting.
+    ///
+    /// Code that is shared with mio asks [`take_error`](TcpStream::take_error) and then
+    /// [`peer_addr`](TcpStream::peer_addr) instead, which fails with
+    /// [`NotConnected`](io::ErrorKind::NotConnected) after a spurious event.
     ///
     /// # Errors
     ///
@@ -123,19 +118,31 @@ impl TcpStream {
         TcpStreamBuilder::new()
     }
 
-    /// How the attempt to connect is going: whether the stream is connected, or still connecting.
+    /// Where the attempt to connect stands: connected, in progress, or failed.
     ///
-    /// To be asked at a writable event, or at any time: an event may be spurious, and the answer
-    /// is then [`InProgress`](ConnectStatus::InProgress).
+    /// Ask it at a writable event, or at any other time. An event may be spurious: the answer is
+    /// then [`InProgress`](ConnectStatus::InProgress), and another event will come.
+    ///
+    /// Asking as often as you like does no harm. What it takes from the socket is the error of a
+    /// failed attempt, as [`take_error`](TcpStream::take_error) does; from then on the answer is
+    /// `NotConnected`, never "in progress".
     ///
     /// # Errors
     ///
-    /// - The reason for which the attempt failed, [`ConnectionRefused`] for example. It is
-    ///   fetched from the system as by [`take_error`](TcpStream::take_error), which forgets it.
+    /// - The reason for which the attempt failed, once: [`ConnectionRefused`], [`TimedOut`],
+    ///   `EHOSTUNREACH`, ... The reason for which a connection was lost also counts:
+    ///   [`ConnectionReset`].
     /// - [`NotConnected`]: there is no connection and no attempt under way, and the reason was
-    ///   fetched before, or there is none.
+    ///   fetched before, or there is none: the stream was never told to connect, or both sides
+    ///   have closed it.
     ///
-    /// A connection that was reset counts as a failure.
+    /// # Platforms
+    ///
+    /// One getpeername(2) when connected. Otherwise also poll(2) without waiting, and SO_ERROR.
+    ///
+    /// A socket that was bound to an address but never told to connect, which only
+    /// [`from_std`](TcpStream::from_std) can bring here, counts as in progress on the BSDs and
+    /// macOS: they do not tell the two apart.
     ///
     /// # Examples
     ///
@@ -163,23 +170,46 @@ impl TcpStream {
     /// ```
     ///
     /// [`ConnectionRefused`]: io::ErrorKind::ConnectionRefused
+    /// [`ConnectionReset`]: io::ErrorKind::ConnectionReset
     /// [`NotConnected`]: io::ErrorKind::NotConnected
+    /// [`TimedOut`]: io::ErrorKind::TimedOut
     #[doc(alias = "SO_ERROR")]
     #[doc(alias = "getpeername")]
+    #[doc(alias = "EINPROGRESS")]
     pub fn connect_status(&self) -> io::Result<ConnectStatus> {
         // A peer is known just when the connection is there.
         if self.inner.peer_addr().is_ok() {
             return Ok(ConnectStatus::Connected);
         }
-        match socket::attempt(&*self.inner)? {
-            socket::Attempt::UnderWay => Ok(ConnectStatus::InProgress),
-            socket::Attempt::Over => match self.inner.take_error()? {
-                Some(err) => Err(err),
-                // It may have come about in the meantime.
-                None if self.inner.peer_addr().is_ok() => Ok(ConnectStatus::Connected),
-                None => Err(io::ErrorKind::NotConnected.into()),
-            },
+        let attempt = socket::attempt(&*self.inner)?;
+        // It may have come about in the meantime.
+        if self.inner.peer_addr().is_ok() {
+            return Ok(ConnectStatus::Connected);
         }
+        match attempt {
+            socket::Attempt::UnderWay if self.has_local_port()? => {
+                self.await_writable();
+                Ok(ConnectStatus::InProgress)
+            }
+            socket::Attempt::Deferred => Ok(ConnectStatus::InProgress),
+            socket::Attempt::UnderWay | socket::Attempt::Over => {
+                let reason = self.inner.take_error()?;
+                Err(reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into()))
+            }
+        }
+    }
+
+    /// An attempt to connect always comes from a port. Not every system tells an attempt from a
+    /// socket that has nothing to do.
+    fn has_local_port(&self) -> io::Result<bool> {
+        Ok(self.inner.local_addr()?.port() != 0)
+    }
+
+    /// The stream was found not writable: after a spurious event, emulated edges watch it again.
+    fn await_writable(&self) {
+        let blocked = |_: &net::TcpStream| io::Result::<()>::Err(io::ErrorKind::WouldBlock.into());
+        // It fails by intention.
+        let _ = self.inner.write_with(blocked);
     }
 
     /// Wraps a stream that is non-blocking already.
@@ -454,9 +484,40 @@ impl TcpStream {
     }
 }
 
+// Not forwarded as it is: with fast open a write may be the first packet, see `socket::written`.
+impl io::Write for &TcpStream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.inner
+            .write_stream(buf.len(), |mut stream| socket::written(stream.write(buf)))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.inner.write_stream(total(bufs), |mut stream| {
+            socket::written(stream.write_vectored(bufs))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl io::Write for TcpStream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 forward_source!(TcpStream);
 forward_read!(TcpStream);
-forward_write!(TcpStream);
 std_conversions!(TcpStream, net::TcpStream);
 fd_conversions!(TcpStream, net::TcpStream);
 as_sockref!(TcpStream);

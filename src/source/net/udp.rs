@@ -7,7 +7,7 @@ use socket2::SockRef;
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
-use crate::source::net::builders::UdpSocketBuilder;
+use crate::source::net::udp_builder::UdpSocketBuilder;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::unix::os::conversions::fd_conversions;
 

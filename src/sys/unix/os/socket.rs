@@ -97,49 +97,41 @@ pub(crate) fn reuse_port(_socket: &Socket) -> io::Result<()> {
     Err(unsupported("this system has no `SO_REUSEPORT`"))
 }
 
-/// Probes a silent peer; the system's default where nothing is given.
-pub(crate) fn keepalive(
-    socket: &Socket,
-    time: Option<Duration>,
-    interval: Option<Duration>,
-    retries: Option<u32>,
-) -> io::Result<()> {
-    let mut keepalive = TcpKeepalive::new();
-    if let Some(time) = time {
-        keepalive = keepalive.with_time(time);
-    }
-    socket.set_keepalive(true)?;
-    socket.set_tcp_keepalive(&with_details(keepalive, interval, retries)?)
+/// Probes the peer after so much silence, in whole seconds.
+#[cfg(not(target_os = "openbsd"))]
+pub(crate) fn keepalive_time(socket: &Socket, time: Duration) -> io::Result<()> {
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(time))
 }
 
+#[cfg(target_os = "openbsd")]
+pub(crate) fn keepalive_time(_socket: &Socket, _time: Duration) -> io::Result<()> {
+    Err(unsupported(FOR_ALL_SOCKETS))
+}
+
+/// Probes the peer at such distances, in whole seconds.
 #[cfg(not(any(target_os = "openbsd", target_os = "solaris")))]
-fn with_details(
-    mut keepalive: TcpKeepalive,
-    interval: Option<Duration>,
-    retries: Option<u32>,
-) -> io::Result<TcpKeepalive> {
-    if let Some(interval) = interval {
-        keepalive = keepalive.with_interval(interval);
-    }
-    if let Some(retries) = retries {
-        keepalive = keepalive.with_retries(retries);
-    }
-    Ok(keepalive)
+pub(crate) fn keepalive_interval(socket: &Socket, interval: Duration) -> io::Result<()> {
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_interval(interval))
 }
 
 #[cfg(any(target_os = "openbsd", target_os = "solaris"))]
-fn with_details(
-    keepalive: TcpKeepalive,
-    interval: Option<Duration>,
-    retries: Option<u32>,
-) -> io::Result<TcpKeepalive> {
-    if interval.is_some() || retries.is_some() {
-        return Err(unsupported(
-            "this system sets the interval and number of keepalive probes for all sockets at once",
-        ));
-    }
-    Ok(keepalive)
+pub(crate) fn keepalive_interval(_socket: &Socket, _interval: Duration) -> io::Result<()> {
+    Err(unsupported(FOR_ALL_SOCKETS))
 }
+
+/// Gives the peer up after so many probes.
+#[cfg(not(any(target_os = "openbsd", target_os = "solaris")))]
+pub(crate) fn keepalive_retries(socket: &Socket, retries: u32) -> io::Result<()> {
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_retries(retries))
+}
+
+#[cfg(any(target_os = "openbsd", target_os = "solaris"))]
+pub(crate) fn keepalive_retries(_socket: &Socket, _retries: u32) -> io::Result<()> {
+    Err(unsupported(FOR_ALL_SOCKETS))
+}
+
+#[cfg(any(target_os = "openbsd", target_os = "solaris"))]
+const FOR_ALL_SOCKETS: &str = "this system has one setting for all sockets";
 
 /// Takes data with the first packet of connections that come in.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -154,7 +146,7 @@ pub(crate) fn connect_fast_open(stream: &Socket) -> io::Result<()> {
     set_option(stream, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1).map_err(|err| {
         match err.raw_os_error() {
             Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP) => {
-                unsupported("TCP fast open needs Linux 4.11 or later, and `tcp_fastopen` allowed")
+                unsupported("it needs Linux 4.11, and `net.ipv4.tcp_fastopen` with bit 0 set")
             }
             _ => err,
         }
@@ -194,29 +186,51 @@ pub(crate) fn listen(socket: &Socket, backlog: Option<u32>) -> io::Result<()> {
     socket.listen(backlog)
 }
 
-/// Whether an attempt to connect has come to its end.
+/// Where an attempt to connect stands that has no connection (yet).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
     UnderWay,
+    /// With fast open: it begins at the first write.
+    Deferred,
     Over,
 }
 
-/// poll(2), without waiting, of a socket that has no peer (yet).
+/// poll(2), without waiting, of a socket that has no peer.
 ///
-/// While it connects there is nothing to report; with fast open, that it can be written to. A
-/// socket that has failed, or was never told to connect, is hung up or in error.
+/// While it connects there is nothing to report. When it has failed it is hung up, also after its
+/// error was fetched; where the system does not say so (NetBSD), it can be written to, which is
+/// the system's way to hand out an error. On Linux that is so with fast open, before it begins.
+///
+/// Never interrupted: "under way" would send the caller to wait for an event that was there.
 pub(crate) fn attempt(socket: &impl AsFd) -> io::Result<Attempt> {
+    const OVER: libc::c_short = libc::POLLHUP | libc::POLLERR | libc::POLLNVAL;
     let mut asked = libc::pollfd {
         fd: socket.as_fd().as_raw_fd(),
         events: libc::POLLOUT,
         revents: 0,
     };
     // SAFETY: there is one entry, readable and writable during the call.
-    let answers = unsafe { libc::poll(&mut asked, 1, 0) };
-    match check(answers) {
-        Err(err) if err.kind() != io::ErrorKind::Interrupted => Err(err),
-        _ if asked.revents & (libc::POLLHUP | libc::POLLERR) != 0 => Ok(Attempt::Over),
-        _ => Ok(Attempt::UnderWay),
+    while let Err(err) = check(unsafe { libc::poll(&mut asked, 1, 0) }) {
+        if err.kind() != io::ErrorKind::Interrupted {
+            return Err(err);
+        }
+    }
+    let can_defer = cfg!(any(target_os = "linux", target_os = "android"));
+    Ok(match asked.revents {
+        0 => Attempt::UnderWay,
+        levels if levels & OVER == 0 && can_defer => Attempt::Deferred,
+        _ => Attempt::Over,
+    })
+}
+
+/// The outcome of a write. With fast open the first one may find that the handshake has to go
+/// before it, and would have to wait like any other.
+pub(crate) fn written(outcome: io::Result<usize>) -> io::Result<usize> {
+    match outcome {
+        Err(err) if err.raw_os_error() == Some(libc::EINPROGRESS) => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        outcome => outcome,
     }
 }
 
