@@ -6,11 +6,14 @@
 //!
 //! - values of the lower half (indexes, pointers of user space) are never ours and cost one
 //!   comparison;
-//! - a claim inside the interval cuts it, and the larger part stays;
-//! - when the cut removes our value, it moves into the part that stays.
+//! - a claim inside the interval cuts it, and the part with our value stays;
+//! - when our value itself is claimed, the larger part stays, and it moves into the middle of that.
 //!
-//! Every cut leaves at least half, so only someone who guesses our value 62 times in a row
-//! exhausts it. Then the value is shared, and what is said under it counts for both.
+//! It moves only when it is claimed: what is said under an old value, and heard late, is then heard
+//! by somebody who has that value, and never under one that nobody has.
+//!
+//! Only someone who keeps guessing our value or its neighbours exhausts the interval. Then the value
+//! is shared, and what is said under it counts for both.
 
 /// The interval nobody claimed a value of, and the one value we use.
 #[derive(Debug)]
@@ -60,6 +63,14 @@ impl Unclaimed {
         if value < self.lowest || value > self.highest {
             return Claim::Unaffected;
         }
+        if value < self.ours {
+            self.lowest = value + 1;
+            return Claim::Unaffected;
+        }
+        if value > self.ours {
+            self.highest = value - 1;
+            return Claim::Unaffected;
+        }
         if self.lowest == self.highest {
             self.shared = true;
             return Claim::Unaffected;
@@ -68,9 +79,6 @@ impl Unclaimed {
             self.highest = value - 1;
         } else {
             self.lowest = value + 1;
-        }
-        if (self.lowest..=self.highest).contains(&self.ours) {
-            return Claim::Unaffected;
         }
         self.ours = self.lowest + (self.highest - self.lowest) / 2;
         Claim::MoveTo(self.ours)
@@ -99,6 +107,15 @@ mod tests {
         };
         assert_ne!(ours, claimed);
         assert_eq!(ours, values.ours());
+    }
+
+    #[test]
+    fn a_neighbour_does_not_move_it() {
+        let mut values = Unclaimed::new();
+        for distance in (1..1000).rev() {
+            assert_eq!(values.claim(values.ours() - distance), Claim::Unaffected);
+            assert_eq!(values.claim(values.ours() + distance), Claim::Unaffected);
+        }
     }
 
     #[test]
