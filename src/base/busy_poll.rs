@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::wait::div_ceil;
+
 /// The parameters of `EPIOCSPARAMS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BusyPoll {
@@ -10,12 +12,12 @@ pub(crate) struct BusyPoll {
     pub(crate) prefer: bool,
 }
 
+const NANOS_PER_MICRO: u128 = 1_000;
+
 impl BusyPoll {
     /// Microseconds, rounded up and saturated.
     pub(crate) fn micros(&self) -> u32 {
-        let nanos = self.time.as_nanos();
-        let micros = nanos / 1000 + u128::from(nanos % 1000 != 0);
-        u32::try_from(micros).unwrap_or(u32::MAX)
+        u32::try_from(div_ceil(self.time.as_nanos(), NANOS_PER_MICRO)).unwrap_or(u32::MAX)
     }
 }
 

@@ -47,6 +47,14 @@ struct Timer {
     has_expired: bool,
 }
 
+impl Node {
+    /// Whether its timer still has this deadline.
+    fn is_live(&self, timers: &[Timer]) -> bool {
+        let timer = &timers[self.number as usize];
+        timer.is_armed && timer.generation == self.generation
+    }
+}
+
 const CHILDREN: usize = 4;
 /// So many stale nodes are not worth a clean-up.
 const FEW: usize = 64;
@@ -91,7 +99,7 @@ impl Deadlines {
     pub(crate) fn first(&mut self) -> Option<(u64, u32)> {
         loop {
             let first = *self.heap.first()?;
-            if self.is_live(&first) {
+            if first.is_live(&self.timers) {
                 return Some((first.deadline, first.number));
             }
             self.drop_first();
@@ -136,11 +144,6 @@ impl Deadlines {
         &mut self.timers[index]
     }
 
-    fn is_live(&self, node: &Node) -> bool {
-        let timer = &self.timers[node.number as usize];
-        timer.is_armed && timer.generation == node.generation
-    }
-
     fn drop_first(&mut self) {
         self.heap.swap_remove(0);
         if !self.heap.is_empty() {
@@ -155,10 +158,7 @@ impl Deadlines {
             return;
         }
         let timers = &self.timers;
-        self.heap.retain(|node| {
-            let timer = &timers[node.number as usize];
-            timer.is_armed && timer.generation == node.generation
-        });
+        self.heap.retain(|node| node.is_live(timers));
         // From the last node that has a child.
         for place in (0..self.heap.len() / CHILDREN + 1).rev() {
             if place < self.heap.len() {

@@ -26,7 +26,7 @@ impl Wait {
         match self {
             Self::Forever => -1,
             Self::AtMost(time) => {
-                i32::try_from(time.as_nanos().div_ceil_by(NANOS_PER_MILLI)).unwrap_or(i32::MAX)
+                i32::try_from(div_ceil(time.as_nanos(), NANOS_PER_MILLI)).unwrap_or(i32::MAX)
             }
         }
     }
@@ -69,15 +69,9 @@ impl Wait {
 
 const NANOS_PER_MILLI: u128 = 1_000_000;
 
-/// `u128::div_ceil` came with a later compiler than our oldest.
-trait DivCeilBy {
-    fn div_ceil_by(self, divisor: Self) -> Self;
-}
-
-impl DivCeilBy for u128 {
-    fn div_ceil_by(self, divisor: Self) -> Self {
-        self / divisor + u128::from(self % divisor != 0)
-    }
+/// Divides, and rounds up; `u128::div_ceil` came with a later compiler than our oldest.
+pub(crate) const fn div_ceil(dividend: u128, divisor: u128) -> u128 {
+    dividend / divisor + (dividend % divisor != 0) as u128
 }
 
 /// Until when a call of `poll` may last, however often it has to look again.

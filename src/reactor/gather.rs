@@ -110,12 +110,15 @@ impl Gatherer {
         if wait.is_none() {
             return self.look(shared, events, events.capacity());
         }
-        match self.spin(shared, events, wait)? {
-            Spun::Found => Ok(()),
-            Spun::InVain(time) if wait.less(time).is_none() => Ok(()),
-            Spun::InVain(time) => self.sleep(shared, events, wait.less(time)),
-            Spun::NotAtAll => self.sleep(shared, events, wait),
+        let left = match self.spin(shared, events, wait)? {
+            Spun::Found => return Ok(()),
+            Spun::InVain(time) => wait.less(time),
+            Spun::NotAtAll => wait,
+        };
+        if left.is_none() {
+            return Ok(());
         }
+        self.sleep(shared, events, left)
     }
 
     /// Asks the kernel, without waiting.

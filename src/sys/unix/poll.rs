@@ -130,10 +130,8 @@ impl Selector {
     ) -> io::Result<()> {
         require_shareable(interest)?;
         self.shared.change(|table| {
-            let slot = table.slot(&registration.key).ok_or_else(not_registered)?;
-            slot.token = token;
-            slot.arm = Arm::new(interest, slot.seen);
-            table.touch(registration.key.index);
+            table.slot(&registration.key).ok_or_else(not_registered)?;
+            table.reoccupy(registration.key.index, token, interest);
             Ok(())
         })
     }
@@ -161,10 +159,7 @@ impl Selector {
         poll::check_open(raw)?;
         self.shared.change(|table| {
             let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
-            let slot = &mut table.slots[index];
-            slot.token = token;
-            slot.arm = Arm::new(interest, slot.seen);
-            table.touch(index);
+            table.reoccupy(index, token, interest);
             Ok(())
         })
     }
@@ -497,6 +492,14 @@ impl Table {
             index,
             registration,
         }
+    }
+
+    /// Gives a registration another token and interest, and arms it anew.
+    fn reoccupy(&mut self, index: usize, token: Token, interest: Interest) {
+        let slot = &mut self.slots[index];
+        slot.token = token;
+        slot.arm = Arm::new(interest, slot.seen);
+        self.touch(index);
     }
 
     fn vacate(&mut self, index: usize) {
