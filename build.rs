@@ -1,6 +1,6 @@
 //! One row per operating system; everything that depends on the system follows from it.
 //!
-//! The rows become words: `cfg(selector = "epoll")`, `cfg(doorbell = "eventfd")`,
+//! The rows become words: `cfg(handle = "fd")`, `cfg(selector = "epoll")`, `cfg(doorbell = "eventfd")`,
 //! `cfg(capability = "flags_at_open")`. The rest of the crate asks for words and never
 //! for a system. A new system is one row here; see `docs/porting.md`.
 
@@ -10,6 +10,8 @@ use std::env;
 struct System {
     /// As in `target_os`.
     name: &'static str,
+    /// How programs name what they do I/O with: `fd` or `windows`.
+    handle: &'static str,
     /// The best readiness interface; poll(2) comes with every Unix besides.
     selector: &'static str,
     /// What interrupts a sleeping poller.
@@ -25,6 +27,11 @@ const FLAGS_AT_OPEN: &str = "flags_at_open";
 const EPOLL_PWAIT2: &str = "epoll_pwait2";
 /// poll(2) with a timeout in nanoseconds.
 const PPOLL: &str = "ppoll";
+/// Unix domain sockets: streams, and datagrams.
+const UNIX_STREAMS: &str = "unix_streams";
+const UNIX_DATAGRAMS: &str = "unix_datagrams";
+/// pipe(2).
+const PIPES: &str = "pipes";
 /// Unix socket addresses outside the file system.
 const ABSTRACT_UNIX: &str = "abstract_unix";
 /// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half.
@@ -36,20 +43,20 @@ const PRIORITY: &str = "interest_priority";
 
 #[rustfmt::skip]
 const SYSTEMS: &[System] = &[
-    System { name: "linux",     selector: "epoll", doorbell: "eventfd", capabilities: &[FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
-    System { name: "android",   selector: "epoll", doorbell: "eventfd", capabilities: &[FLAGS_AT_OPEN, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "linux",     handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     // poll(2) until their own interface has a backend.
-    System { name: "dragonfly", selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN, PPOLL, AIO] },
-    System { name: "freebsd",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
-    System { name: "illumos",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN] },
-    System { name: "ios",       selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
-    System { name: "macos",     selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
-    System { name: "netbsd",    selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN] },
-    System { name: "openbsd",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN, PPOLL] },
-    System { name: "solaris",   selector: "poll",  doorbell: "pipe",    capabilities: &[FLAGS_AT_OPEN] },
-    System { name: "tvos",      selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
-    System { name: "visionos",  selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
-    System { name: "watchos",   selector: "poll",  doorbell: "pipe",    capabilities: &[AIO] },
+    System { name: "dragonfly", handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO] },
+    System { name: "freebsd",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
+    System { name: "illumos",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "ios",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
+    System { name: "macos",     handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
+    System { name: "netbsd",    handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "openbsd",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL] },
+    System { name: "solaris",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "tvos",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
+    System { name: "visionos",  handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
+    System { name: "watchos",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
 ];
 
 fn main() {
@@ -69,6 +76,7 @@ fn main() {
         return;
     };
 
+    println!("cargo:rustc-cfg=handle=\"{}\"", system.handle);
     println!("cargo:rustc-cfg=selector=\"{}\"", system.selector);
     println!("cargo:rustc-cfg=doorbell=\"{}\"", system.doorbell);
     for capability in system.capabilities {

@@ -56,18 +56,19 @@ pub mod net {
     pub use crate::source::net::tcp_stream_builder::TcpStreamBuilder;
     pub use crate::source::net::udp::UdpSocket;
     pub use crate::source::net::udp_builder::UdpSocketBuilder;
-    #[cfg(unix)]
-    pub use crate::source::net::{
-        unix_datagram::UnixDatagram, unix_listener::UnixListener, unix_stream::UnixStream,
-    };
+    #[cfg(capability = "unix_datagrams")]
+    pub use crate::source::net::unix_datagram::UnixDatagram;
+    #[cfg(capability = "unix_streams")]
+    pub use crate::source::net::{unix_listener::UnixListener, unix_stream::UnixStream};
 }
 
 /// What only Unix systems have: raw descriptors as sources, and pipes.
-#[cfg(all(unix, feature = "os-ext"))]
+#[cfg(all(handle = "fd", feature = "os-ext"))]
 pub mod unix {
     pub use crate::source::source_fd::SourceFd;
 
     /// Unidirectional streams of bytes between processes or threads.
+    #[cfg(capability = "pipes")]
     pub mod pipe {
         pub use crate::source::pipe::{new, Receiver, Sender};
     }

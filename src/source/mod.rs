@@ -5,9 +5,9 @@ pub(crate) mod channel;
 pub(crate) mod forward;
 #[cfg(feature = "net")]
 pub(crate) mod net;
-#[cfg(all(unix, feature = "os-ext"))]
+#[cfg(all(capability = "pipes", feature = "os-ext"))]
 pub(crate) mod pipe;
-#[cfg(all(unix, feature = "os-ext"))]
+#[cfg(all(handle = "fd", feature = "os-ext"))]
 pub(crate) mod source_fd;
 pub(crate) mod timer;
 pub(crate) mod user;

@@ -9,8 +9,8 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, forward_write};
-use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::pipe;
+use crate::sys::conversions;
+use crate::sys::pipe;
 
 /// Opens a pipe, non-blocking and close-on-exec: what is written to the [`Sender`] can be read
 /// from the [`Receiver`].
@@ -176,7 +176,7 @@ impl From<ChildStdin> for Sender {
 
 forward_source!(Sender);
 forward_write!(Sender);
-fd_conversions!(Sender, File);
+conversions!(Sender, File);
 
 /// The end of a pipe to read from.
 ///
@@ -311,4 +311,4 @@ impl From<ChildStderr> for Receiver {
 
 forward_source!(Receiver);
 forward_read!(Receiver);
-fd_conversions!(Receiver, File);
+conversions!(Receiver, File);

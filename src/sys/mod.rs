@@ -7,24 +7,30 @@ mod rearm;
 
 #[cfg(not(feature = "os-poll"))]
 mod shell;
-#[cfg(unix)]
+#[cfg(handle = "fd")]
 pub(crate) mod unix;
 
 #[cfg(not(feature = "os-poll"))]
 pub(crate) use self::shell::{Buffer, Doorbell, Registration, Selector};
-#[cfg(all(feature = "os-poll", selector = "epoll"))]
+#[cfg(all(feature = "os-poll", handle = "fd", not(selector = "poll")))]
 pub(crate) use self::unix::choice::{Buffer, Registration, Selector};
-#[cfg(all(unix, feature = "os-poll"))]
+#[cfg(all(feature = "os-poll", handle = "fd"))]
 pub(crate) use self::unix::doorbell::Doorbell;
 #[cfg(all(feature = "os-poll", selector = "poll"))]
 pub(crate) use self::unix::poll::{Buffer, Registration, Selector};
 
 #[cfg(not(feature = "os-poll"))]
 use self::shell::Raw;
-#[cfg(all(unix, feature = "os-poll"))]
+#[cfg(all(feature = "os-poll", handle = "fd"))]
 use self::unix::os::Raw;
-#[cfg(all(unix, any(feature = "net", feature = "os-ext")))]
-pub(crate) use self::unix::{describe, raw, AsRaw};
+
+// What sources call directly.
+#[cfg(all(capability = "pipes", feature = "os-ext"))]
+pub(crate) use self::unix::os::pipe;
+#[cfg(all(handle = "fd", feature = "net"))]
+pub(crate) use self::unix::os::socket;
+#[cfg(all(handle = "fd", any(feature = "net", feature = "os-ext")))]
+pub(crate) use self::unix::{describe, os::conversions::conversions, raw, AsRaw};
 
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {

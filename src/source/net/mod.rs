@@ -10,16 +10,16 @@ pub(crate) mod tcp_stream;
 pub(crate) mod tcp_stream_builder;
 pub(crate) mod udp;
 pub(crate) mod udp_builder;
-#[cfg(unix)]
+#[cfg(capability = "unix_datagrams")]
 pub(crate) mod unix_datagram;
-#[cfg(unix)]
+#[cfg(capability = "unix_streams")]
 pub(crate) mod unix_listener;
-#[cfg(unix)]
+#[cfg(capability = "unix_streams")]
 pub(crate) mod unix_stream;
 
 use socket2::SockRef;
 
-use crate::sys::unix::os::socket;
+use crate::sys::socket;
 
 /// Stops a debug build at a mistake that hangs a release build: a socket that blocks.
 #[track_caller]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::sys::unix::os::socket;
+use crate::sys::socket;
 
 /// What was asked for; the system's default where nothing was.
 #[derive(Clone, Debug, Default)]

@@ -10,8 +10,8 @@ use crate::source::forward::forward_source;
 use crate::source::net::tcp_listener_builder::TcpListenerBuilder;
 use crate::source::net::tcp_stream::TcpStream;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
-use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::socket;
+use crate::sys::conversions;
+use crate::sys::socket;
 
 /// A TCP socket that takes connections.
 ///
@@ -266,5 +266,5 @@ impl TcpListener {
 
 forward_source!(TcpListener);
 std_conversions!(TcpListener, net::TcpListener);
-fd_conversions!(TcpListener, net::TcpListener);
+conversions!(TcpListener, net::TcpListener);
 as_sockref!(TcpListener);

@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::source::net::options::{named, Options};
 use crate::source::net::tcp_listener::TcpListener;
-use crate::sys::unix::os::socket;
+use crate::sys::socket;
 
 /// Builds a [`TcpListener`], see [`TcpListener::builder`].
 ///

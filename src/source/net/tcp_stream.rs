@@ -7,8 +7,8 @@ use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, total};
 use crate::source::net::tcp_stream_builder::TcpStreamBuilder;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
-use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::socket;
+use crate::sys::conversions;
+use crate::sys::socket;
 
 /// A TCP connection, or an attempt to make one.
 ///
@@ -519,5 +519,5 @@ impl io::Write for TcpStream {
 forward_source!(TcpStream);
 forward_read!(TcpStream);
 std_conversions!(TcpStream, net::TcpStream);
-fd_conversions!(TcpStream, net::TcpStream);
+conversions!(TcpStream, net::TcpStream);
 as_sockref!(TcpStream);

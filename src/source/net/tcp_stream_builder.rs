@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::source::net::options::{named, whole_seconds, Keepalive, Options};
 use crate::source::net::tcp_stream::TcpStream;
-use crate::sys::unix::os::socket;
+use crate::sys::socket;
 
 /// Builds a [`TcpStream`], see [`TcpStream::builder`].
 ///

@@ -9,7 +9,7 @@ use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::udp_builder::UdpSocketBuilder;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
-use crate::sys::unix::os::conversions::fd_conversions;
+use crate::sys::conversions;
 
 /// A UDP socket.
 ///
@@ -650,5 +650,5 @@ impl UdpSocket {
 
 forward_source!(UdpSocket);
 std_conversions!(UdpSocket, net::UdpSocket);
-fd_conversions!(UdpSocket, net::UdpSocket);
+conversions!(UdpSocket, net::UdpSocket);
 as_sockref!(UdpSocket);

@@ -10,8 +10,8 @@ use socket2::{Domain, Type};
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
-use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::socket;
+use crate::sys::conversions;
+use crate::sys::socket;
 
 /// A Unix domain socket that sends and receives datagrams.
 ///
@@ -458,5 +458,5 @@ impl UnixDatagram {
 
 forward_source!(UnixDatagram);
 std_conversions!(UnixDatagram, net::UnixDatagram);
-fd_conversions!(UnixDatagram, net::UnixDatagram);
+conversions!(UnixDatagram, net::UnixDatagram);
 as_sockref!(UnixDatagram);

@@ -10,8 +10,8 @@ use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::unix_stream::UnixStream;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
-use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::socket;
+use crate::sys::conversions;
+use crate::sys::socket;
 
 /// A Unix domain socket that takes connections.
 ///
@@ -238,5 +238,5 @@ impl UnixListener {
 
 forward_source!(UnixListener);
 std_conversions!(UnixListener, net::UnixListener);
-fd_conversions!(UnixListener, net::UnixListener);
+conversions!(UnixListener, net::UnixListener);
 as_sockref!(UnixListener);

@@ -10,8 +10,8 @@ use socket2::{Domain, Type};
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, forward_write};
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
-use crate::sys::unix::os::conversions::fd_conversions;
-use crate::sys::unix::os::socket;
+use crate::sys::conversions;
+use crate::sys::socket;
 
 /// A connection between processes of this machine, or within one.
 ///
@@ -312,5 +312,5 @@ forward_source!(UnixStream);
 forward_read!(UnixStream);
 forward_write!(UnixStream);
 std_conversions!(UnixStream, net::UnixStream);
-fd_conversions!(UnixStream, net::UnixStream);
+conversions!(UnixStream, net::UnixStream);
 as_sockref!(UnixStream);

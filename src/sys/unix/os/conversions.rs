@@ -1,11 +1,11 @@
 //! The conversions that everything with a descriptor offers on Unix.
 
-/// `fd_conversions!(Source, Object)`: what a `Source` that wraps an `Object` with a descriptor has
+/// `conversions!(Source, Object)`: what a `Source` that wraps an `Object` with a descriptor has
 /// on Unix: `AsFd`, `AsRawFd`, `IntoRawFd`, `FromRawFd`, `From<OwnedFd>` and `Into<OwnedFd>`.
 ///
 /// Needs a field `inner` that derefs to the object and has `into_inner`, and a function
 /// `Source::wrap(Object)`.
-macro_rules! fd_conversions {
+macro_rules! conversions {
     ($source:ty, $object:ty) => {
         impl ::std::os::fd::AsFd for $source {
             fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
@@ -54,4 +54,4 @@ macro_rules! fd_conversions {
     };
 }
 
-pub(crate) use fd_conversions;
+pub(crate) use conversions;

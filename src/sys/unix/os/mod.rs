@@ -10,7 +10,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 #[cfg(any(feature = "os-ext", feature = "net", feature = "os-poll"))]
 pub(crate) mod fd;
-#[cfg(any(feature = "os-ext", all(feature = "os-poll", doorbell = "pipe")))]
+#[cfg(any(all(capability = "pipes", feature = "os-ext"), all(feature = "os-poll", doorbell = "pipe")))]
 pub(crate) mod pipe;
 #[cfg(feature = "os-poll")]
 pub(crate) mod poll;
