@@ -64,20 +64,26 @@ use crate::source::user::require_shareable;
 #[doc(alias = "timerfd")]
 pub struct Timer {
     membership: Membership,
-    state: Mutex<State>,
+    state: State,
 }
 
+/// Changes from one to the other need the timer for themselves, so that a registered timer is set
+/// under one lock, that of its poll's timers.
 enum State {
-    Unregistered {
-        schedule: Option<Schedule>,
-        /// Those of a registration that has ended.
-        expirations: u64,
-    },
+    Unregistered(Mutex<Idle>),
     Registered {
         ready: StdArc<Ready>,
         entry: Arc<Entry>,
         key: TimerKey,
     },
+}
+
+/// What a poll has to know of the timer when it is registered.
+#[derive(Copy, Clone)]
+struct Idle {
+    schedule: Option<Schedule>,
+    /// Those of a registration that has ended.
+    expirations: u64,
 }
 
 impl Timer {
@@ -152,10 +158,10 @@ impl Timer {
     const fn with(schedule: Option<Schedule>) -> Self {
         Self {
             membership: Membership::NONE,
-            state: Mutex::new(State::Unregistered {
+            state: State::Unregistered(Mutex::new(Idle {
                 schedule,
                 expirations: 0,
-            }),
+            })),
         }
     }
 
@@ -211,8 +217,8 @@ impl Timer {
     ///
     /// In level mode the timer reports in every poll until this is asked.
     pub fn expirations(&self) -> u64 {
-        match &mut *self.state() {
-            State::Unregistered { expirations, .. } => std::mem::take(expirations),
+        match &self.state {
+            State::Unregistered(idle) => std::mem::take(&mut lock(idle).expirations),
             State::Registered { ready, key, .. } => ready.timers().take_expirations(*key),
         }
     }
@@ -220,48 +226,50 @@ impl Timer {
     /// When the timer expires next; `None` if it is not armed.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match &*self.state() {
-            State::Unregistered { schedule, .. } => schedule.map(|schedule| schedule.first),
+        match &self.state {
+            State::Unregistered(idle) => lock(idle).schedule.map(|schedule| schedule.first),
             State::Registered { ready, key, .. } => Some(ready.timers().schedule(*key)?.first),
         }
     }
 
     /// Whether the timer was armed before.
     fn set(&self, schedule: Option<Schedule>) -> bool {
-        match &mut *self.state() {
-            State::Unregistered {
-                schedule: old,
-                expirations,
-            } => {
-                *expirations = 0;
-                std::mem::replace(old, schedule).is_some()
+        match &self.state {
+            State::Unregistered(idle) => {
+                let expirations = 0;
+                let new = Idle {
+                    schedule,
+                    expirations,
+                };
+                std::mem::replace(&mut *lock(idle), new).schedule.is_some()
             }
             State::Registered { ready, key, .. } => ready.set_timer(*key, schedule),
         }
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state_mut(&mut self) -> &mut State {
-        self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
-    /// Ends the registration; what the timer was set to stays, and what it has to report.
-    fn leave(&mut self) {
-        if let Self::Registered {
-            ready, entry, key, ..
-        } = self
-        {
-            entry.report().deregister();
-            let (schedule, expirations) = ready.timers().remove(*key);
-            *self = Self::Unregistered {
-                schedule,
-                expirations,
-            };
+    /// Ends the registration, if there is one; what the timer was set to stays, and what it has to
+    /// report.
+    fn leave(&mut self) -> Idle {
+        match self {
+            Self::Unregistered(idle) => *lock(idle),
+            Self::Registered {
+                ready, entry, key, ..
+            } => {
+                entry.report().deregister();
+                let (schedule, expirations) = ready.timers().remove(*key);
+                let idle = Idle {
+                    schedule,
+                    expirations,
+                };
+                *self = Self::Unregistered(Mutex::new(idle));
+                idle
+            }
         }
     }
 }
@@ -276,21 +284,15 @@ impl Source for Timer {
     ) -> io::Result<()> {
         self.membership.require_none()?;
         require_shareable(interest)?;
-        let state = self.state_mut();
         // A poll that is gone took nothing along.
-        state.leave();
-        let State::Unregistered {
+        let Idle {
             schedule,
             expirations,
-        } = state
-        else {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        };
-        let (schedule, expirations) = (*schedule, *expirations);
+        } = self.state.leave();
         let ready = StdArc::clone(&registry.shared().ready);
         let entry = Entry::new(Report::timer(token, interest));
         let key = ready.insert_timer(&entry, schedule, expirations)?;
-        *state = State::Registered { ready, entry, key };
+        self.state = State::Registered { ready, entry, key };
         self.membership = Membership::of(registry);
         Ok(())
     }
@@ -303,7 +305,7 @@ impl Source for Timer {
     ) -> io::Result<()> {
         self.membership.require(registry)?;
         require_shareable(interest)?;
-        match self.state_mut() {
+        match &self.state {
             State::Registered { ready, entry, .. }
                 if entry.report().reregister(token, interest) =>
             {
@@ -316,14 +318,14 @@ impl Source for Timer {
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.membership.require(registry)?;
         self.membership = Membership::NONE;
-        self.state_mut().leave();
+        self.state.leave();
         Ok(())
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.state_mut().leave();
+        self.state.leave();
     }
 }
 
