@@ -10,10 +10,8 @@ msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 target=${CARGO_TARGET_DIR:-$PWD/target}
 copy=$target/ci-minimal-versions/copy
 ci/without-dev-dependencies.sh "$copy"
-for toolchain in nightly "$msrv"; do
-    rustup run "$toolchain" cargo --version >/dev/null 2>&1 ||
-        rustup toolchain install "$toolchain" --profile minimal --no-self-update
-done
+ci/install.sh nightly
+ci/install.sh toolchain "$msrv"
 
 cd "$copy"
 export CARGO_TARGET_DIR=$target/ci-minimal-versions

@@ -9,7 +9,7 @@ msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 target=${CARGO_TARGET_DIR:-$PWD/target}
 copy=$target/ci-msrv/copy
 ci/without-dev-dependencies.sh "$copy"
-rustup toolchain install "$msrv" --profile minimal --no-self-update
+ci/install.sh toolchain "$msrv"
 
 cd "$copy"
 export CARGO_TARGET_DIR=$target/ci-msrv
