@@ -27,6 +27,10 @@ const FLAGS_AT_OPEN: &str = "flags_at_open";
 const EPOLL_PWAIT2: &str = "epoll_pwait2";
 /// poll(2) with a timeout in nanoseconds.
 const PPOLL: &str = "ppoll";
+/// Sockets that a program can open, by `socket2`.
+const SOCKETS: &str = "sockets";
+/// `TCP_KEEPINTVL` and `TCP_KEEPCNT`.
+const TCP_KEEPALIVE: &str = "tcp_keepalive";
 /// Unix domain sockets: streams, and datagrams.
 const UNIX_STREAMS: &str = "unix_streams";
 const UNIX_DATAGRAMS: &str = "unix_datagrams";
@@ -43,25 +47,50 @@ const PRIORITY: &str = "interest_priority";
 
 #[rustfmt::skip]
 const SYSTEMS: &[System] = &[
-    System { name: "linux",     handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
-    System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
-    // poll(2) until their own interface has a backend.
-    System { name: "dragonfly", handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO] },
-    System { name: "freebsd",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
-    System { name: "illumos",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
-    System { name: "ios",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
-    System { name: "macos",     handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
-    System { name: "netbsd",    handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
-    System { name: "openbsd",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL] },
-    System { name: "solaris",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
-    System { name: "tvos",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
-    System { name: "visionos",  handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
-    System { name: "watchos",   handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO] },
+    System { name: "linux",     handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    // Rust supports NetBSD 9, which lacks `EVFILT_USER`; OpenBSD got it late.
+    System { name: "dragonfly", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, PRIORITY] },
+    System { name: "freebsd",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
+    System { name: "illumos",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "ios",       handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    System { name: "macos",     handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    System { name: "netbsd",    handle: "fd", selector: "kqueue",      doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "openbsd",   handle: "fd", selector: "kqueue",      doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, PRIORITY] },
+    System { name: "solaris",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "tvos",      handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    System { name: "visionos",  handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    System { name: "watchos",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    // Tests of backends on Linux, over a model of what that lacks: `ci/models.sh`.
+    System { name: "model of kqueue", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "model of event_ports", handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    // poll(2) is all there is, or all that Rust's `libc` knows.
+    System { name: "aix",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "cygwin",    handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL] },
+    System { name: "espidf",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS] },
+    System { name: "fuchsia",   handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "haiku",     handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "hermit",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[] },
+    System { name: "horizon",   handle: "fd", selector: "poll",        doorbell: "udp",     capabilities: &[SOCKETS] },
+    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "nto",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "vita",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, PIPES] },
+    // Preview 1 has no way to open a socket.
+    System { name: "wasi",      handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[SOCKETS, TCP_KEEPALIVE] },
+    System { name: "wasi p1",   handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[] },
+    System { name: "windows",   handle: "windows", selector: "iocp",   doorbell: "iocp",    capabilities: &[SOCKETS, UNIX_STREAMS] },
 ];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    let os = env::var("CARGO_CFG_TARGET_OS").expect("cargo tells build scripts the target");
+    let mut os = env::var("CARGO_CFG_TARGET_OS").expect("cargo tells build scripts the target");
+    if let Ok(model) = env::var("CARGO_CFG_WAKEFUL_MODEL") {
+        os = format!("model of {model}");
+    }
+    if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("p1") {
+        os.push_str(" p1");
+    }
 
     let Some(system) = SYSTEMS.iter().find(|system| system.name == os) else {
         // The surface without a backend builds anywhere; what opens descriptors does not.

@@ -18,16 +18,27 @@
 //! cargo run --example level_triggered_stdin              # type something, Ctrl-D ends
 //! cargo run --example level_triggered_stdin < Cargo.toml
 //! ```
+//!
+//! For Unix: elsewhere standard input is no source.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+#[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd};
 
+#[cfg(unix)]
 use wakeful::unix::SourceFd;
 use wakeful::{Events, Interest, Poll, Token};
 
 const STDIN: Token = Token(0);
 
+#[cfg(not(unix))]
+fn main() {
+    println!("standard input cannot be watched on this system");
+}
+
+#[cfg(unix)]
 fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(8);

@@ -86,7 +86,7 @@ fn main() -> io::Result<()> {
 fn bind(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
         Err(err) if err.kind() == ErrorKind::AddrInUse => {
-            match std::os::unix::net::UnixStream::connect(path) {
+            match UnixStream::connect(path) {
                 Err(err) if err.kind() == ErrorKind::ConnectionRefused => {
                     fs::remove_file(path)?;
                     UnixListener::bind(path)

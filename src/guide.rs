@@ -357,15 +357,19 @@
 //! |---|---|---|---|
 //! | Linux | epoll(7), poll(2) | an eventfd | the whole suite, on both backends |
 //! | Android | epoll(7), poll(2) | an eventfd | type-checked only |
+//! | macOS, iOS, tvOS, watchOS, visionOS, FreeBSD, DragonFly | kqueue(2), poll(2) | `EVFILT_USER` | type-checked; the logic of the backend runs over a model |
+//! | NetBSD, OpenBSD | kqueue(2), poll(2) | a pipe | the same |
+//! | Solaris, illumos | event ports, poll(2) | `port_send` | the same |
+//! | Windows | a completion port | a posted packet | the whole suite, under Wine |
 //! | other Unix systems in `build.rs` | poll(2) | a pipe | never run; some type-checked |
 //! | all others | none: building with `os-poll` or `net` is an error that says so | | |
 //!
-//! **Edges.** The edges of epoll come from the kernel. poll(2) knows only levels, so its edges are
-//! emulated: a direction that was reported is not asked about again before an operation has found it
+//! **Edges.** The edges of epoll and kqueue come from the kernel. poll(2), event ports and Windows know only
+//! levels, so their edges are emulated: a direction that was reported is not asked about again before an operation has found it
 //! not ready. For the types of this crate the result is the same.
 //!
 //! **Raw descriptors.** The I/O of a `SourceFd`, and of a source that forwards to one, does not pass
-//! through us. epoll does not mind. An emulating backend cannot see whether the descriptor was drained, and
+//! through us. epoll and kqueue do not mind. An emulating backend cannot see whether the descriptor was drained, and
 //! promises this:
 //!
 //! - Its events are *never missing*.
@@ -379,22 +383,26 @@
 //! The same holds for a socket or pipe of this crate whose descriptor was handed out (`as_fd`, `as_raw_fd`), until
 //! one of its own operations has blocked.
 //!
+//! On Windows all this is said of `SourceSocket`, and of `as_socket` and `as_raw_socket`.
+//!
 //! **Modes.** Edge, level and one-shot behave the same everywhere. [`exclusive`] needs epoll; elsewhere it
 //! is [`Unsupported`].
 //!
-//! **Cost.** A wait on epoll costs by the number of events; on poll(2) by the number of sources.
+//! **Cost.** A wait on epoll, kqueue or event ports costs by the number of events; on poll(2) by the
+//! number of sources. Event ports cost one more system call for each event, and
+//! Windows one, or two in level and one-shot mode.
 //!
-//! **Timeouts** count in nanoseconds on Linux (on epoll since 5.11) and wherever there is ppoll(2). Elsewhere
-//! they are rounded up to milliseconds.
+//! **Timeouts** count in nanoseconds on Linux (on epoll since 5.11), on kqueue and event ports, wherever
+//! there is ppoll(2), and up to a second on Windows since version 10, 1803. Elsewhere they are rounded up to milliseconds.
 //!
 //! **Files and directories** cannot be registered; they are always ready. The error is
 //! [`PermissionDenied`] on every backend.
 //!
-//! **The descriptor of a poll** (`AsFd`, `AsRawFd`) can be watched by another loop. On epoll it becomes readable
-//! for everything that is registered, on poll(2) for wakes only.
+//! **The descriptor of a poll** (`AsFd`, `AsRawFd`) can be watched by another loop. On epoll and
+//! kqueue it becomes readable for everything that is registered, on poll(2) and event ports for wakes only.
 //!
 //! **Which backend** is chosen when the poll is built: by [`Poll::builder`], else by the environment
-//! variable `WAKEFUL_BACKEND` (`epoll`, `poll` or `auto`), else the best.
+//! variable `WAKEFUL_BACKEND` (`auto`, or a [`Backend`]'s name), else the best.
 //!
 //! [`AlreadyExists`]: std::io::ErrorKind::AlreadyExists
 //! [`Backend`]: crate::Backend

@@ -1,7 +1,16 @@
 #![doc = include_str!("../docs/lib.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The shell uses little of what stands below the door.
-#![cfg_attr(not(feature = "os-poll"), allow(dead_code))]
+// The shell uses little of what stands below the door; and without sockets and pipes no source does
+// its I/O through the common wrapper.
+#![cfg_attr(
+    any(
+        not(feature = "os-poll"),
+        doorbell = "none",
+        not(capability = "sockets"),
+        all(handle = "windows", not(feature = "net")),
+    ),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 
 mod base;
 mod diagnostics;
@@ -48,7 +57,7 @@ pub mod user {
 }
 
 /// Sockets: TCP, UDP and Unix domain.
-#[cfg(feature = "net")]
+#[cfg(all(capability = "sockets", feature = "net"))]
 pub mod net {
     pub use crate::source::net::tcp_listener::TcpListener;
     pub use crate::source::net::tcp_listener_builder::TcpListenerBuilder;
@@ -60,6 +69,8 @@ pub mod net {
     pub use crate::source::net::unix_datagram::UnixDatagram;
     #[cfg(capability = "unix_streams")]
     pub use crate::source::net::{unix_listener::UnixListener, unix_stream::UnixStream};
+    #[cfg(all(handle = "windows", capability = "unix_streams"))]
+    pub use crate::sys::unix_net::UnixSocketAddr;
 }
 
 /// What only Unix systems have: raw descriptors as sources, and pipes.
@@ -72,6 +83,14 @@ pub mod unix {
     pub mod pipe {
         pub use crate::source::pipe::{new, Receiver, Sender};
     }
+}
+
+/// What only Windows has: named pipes, objects to wait for, and raw sockets as sources.
+#[cfg(all(handle = "windows", feature = "os-ext"))]
+pub mod windows {
+    pub use crate::source::named_pipe::NamedPipe;
+    pub use crate::source::source_handle::SourceHandle;
+    pub use crate::source::source_socket::SourceSocket;
 }
 
 /// The examples of the readme compile.

@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// second best is there for tests, and for sandboxes that forbid the best.
 ///
 /// The names of [`Display`](fmt::Display) and [`FromStr`] are the variants' in lower case: `auto`,
-/// `epoll`, `poll`.
+/// `epoll`, `kqueue`, `event-ports`, `poll`, `iocp`.
 ///
 /// [`Poll`]: crate::Poll
 ///
@@ -44,12 +44,30 @@ pub enum Backend {
     /// [epoll(7)]: https://man7.org/linux/man-pages/man7/epoll.7.html
     #[doc(alias = "epoll_wait")]
     Epoll,
+    /// [kqueue(2)]: Apple's systems and the BSDs. Keeps all state in the kernel; the cost of a wait
+    /// does not grow with the number of sources.
+    ///
+    /// [kqueue(2)]: https://man.freebsd.org/cgi/man.cgi?query=kqueue&sektion=2
+    #[doc(alias = "kevent")]
+    Kqueue,
+    /// [Event ports]: Solaris and illumos. Each event ends what the kernel knows of its source, so
+    /// edges are emulated; the cost of a wait does not grow with the number of sources.
+    ///
+    /// [Event ports]: https://illumos.org/man/3C/port_associate
+    #[doc(alias = "port_getn")]
+    EventPorts,
     /// [poll(2)]: every Unix. Knows only levels, so edges are emulated; the cost of a wait grows
     /// with the number of sources.
     ///
     /// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
     #[doc(alias = "ppoll")]
     Poll,
+    /// [I/O completion ports]: Windows. A port tells what has happened to requests, so sockets are
+    /// asked about by one request each to the driver behind them; edges are emulated.
+    ///
+    /// [I/O completion ports]: https://learn.microsoft.com/windows/win32/fileio/i-o-completion-ports
+    #[doc(alias = "GetQueuedCompletionStatusEx")]
+    Iocp,
 }
 
 impl Backend {
@@ -79,13 +97,23 @@ impl Backend {
         Err(io::Error::new(io::ErrorKind::Unsupported, message))
     }
 
-    const ALL: &'static [Backend] = &[Backend::Auto, Backend::Epoll, Backend::Poll];
+    const ALL: &'static [Backend] = &[
+        Backend::Auto,
+        Backend::Epoll,
+        Backend::Kqueue,
+        Backend::EventPorts,
+        Backend::Poll,
+        Backend::Iocp,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Epoll => "epoll",
+            Self::Kqueue => "kqueue",
+            Self::EventPorts => "event-ports",
             Self::Poll => "poll",
+            Self::Iocp => "iocp",
         }
     }
 }
@@ -94,8 +122,14 @@ impl Backend {
 const AVAILABLE: &[Backend] = &[];
 #[cfg(all(feature = "os-poll", selector = "epoll"))]
 const AVAILABLE: &[Backend] = &[Backend::Epoll, Backend::Poll];
+#[cfg(all(feature = "os-poll", selector = "kqueue"))]
+const AVAILABLE: &[Backend] = &[Backend::Kqueue, Backend::Poll];
+#[cfg(all(feature = "os-poll", selector = "event_ports"))]
+const AVAILABLE: &[Backend] = &[Backend::EventPorts, Backend::Poll];
 #[cfg(all(feature = "os-poll", selector = "poll"))]
 const AVAILABLE: &[Backend] = &[Backend::Poll];
+#[cfg(all(feature = "os-poll", selector = "iocp"))]
+const AVAILABLE: &[Backend] = &[Backend::Iocp];
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,7 +183,7 @@ mod tests {
         let error = "select".parse::<Backend>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no backend is called `select`; there are auto, epoll, poll"
+            "no backend is called `select`; there are auto, epoll, kqueue, event-ports, poll, iocp"
         );
     }
 }

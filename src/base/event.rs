@@ -16,14 +16,18 @@ use crate::base::token::Token;
 /// Every backend reports reading and writing. The others are as good as the system makes them; none
 /// of them replaces looking at the result of an operation.
 ///
-/// | method | epoll(7) | poll(2) |
-/// |---|---|---|
-/// | [`is_readable`] | `EPOLLIN` or `EPOLLPRI` | `POLLIN` or `POLLPRI` |
-/// | [`is_writable`] | `EPOLLOUT` | `POLLOUT` |
-/// | [`is_error`] | `EPOLLERR` | `POLLERR` |
-/// | [`is_read_closed`] | `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP` | `POLLHUP` or `POLLRDHUP` |
-/// | [`is_write_closed`] | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | the same |
-/// | [`is_priority`] | `EPOLLPRI` | `POLLPRI` |
+/// | method | epoll(7) | kqueue(2) | poll(2), event ports |
+/// |---|---|---|---|
+/// | [`is_readable`] | `EPOLLIN` or `EPOLLPRI` | `EVFILT_READ` or `EVFILT_EXCEPT` | `POLLIN` or `POLLPRI` |
+/// | [`is_writable`] | `EPOLLOUT` | `EVFILT_WRITE` | `POLLOUT` |
+/// | [`is_error`] | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error in `fflags` | `POLLERR` |
+/// | [`is_read_closed`] | `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `POLLHUP` or `POLLRDHUP` |
+/// | [`is_write_closed`] | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | as epoll |
+/// | [`is_priority`] | `EPOLLPRI` | `EVFILT_EXCEPT` | `POLLPRI` |
+/// | [`is_aio`], [`is_lio`] | | `EVFILT_AIO`, `EVFILT_LIO` | |
+///
+/// kqueue watches each direction by itself, and tells of the end of one only whoever asked for that one; an
+/// end with an error closes both.
 ///
 /// [`Poll::poll`]: crate::Poll::poll
 /// [`WouldBlock`]: std::io::ErrorKind::WouldBlock
@@ -33,6 +37,8 @@ use crate::base::token::Token;
 /// [`is_read_closed`]: Event::is_read_closed
 /// [`is_write_closed`]: Event::is_write_closed
 /// [`is_priority`]: Event::is_priority
+/// [`is_aio`]: Event::is_aio
+/// [`is_lio`]: Event::is_lio
 #[derive(Clone)]
 pub struct Event {
     token: Token,

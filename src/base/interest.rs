@@ -70,19 +70,26 @@ impl Interest {
     ///
     /// # Platforms
     ///
-    /// Linux and Android: `EPOLLPRI`, `POLLPRI`.
+    /// Linux and Android (`EPOLLPRI`), Apple's systems, DragonFly and OpenBSD (`EVFILT_EXCEPT`).
     #[cfg(capability = "interest_priority")]
     pub const PRIORITY: Interest = Interest(bits(PRIORITY));
 
     /// Tell me when an asynchronous I/O operation has completed.
     ///
+    /// A request is not registered with [`Registry::register`](crate::Registry::register), but names
+    /// in its `sigevent` the descriptor of the poll (`SIGEV_KEVENT`) and the token (`sival_ptr`).
+    /// Registering a descriptor for nothing but this is
+    /// [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+    ///
     /// # Platforms
     ///
-    /// DragonFly, FreeBSD and Apple's systems.
+    /// DragonFly, FreeBSD and Apple's systems, with kqueue. Apple's have the filter, but say that it is
+    /// not supported.
     #[cfg(capability = "interest_aio")]
     pub const AIO: Interest = Interest(bits(AIO));
 
-    /// Tell me when a list of asynchronous I/O operations has completed.
+    /// Tell me when a list of asynchronous I/O operations has completed; asked for as
+    /// [`AIO`](Interest::AIO) is.
     ///
     /// # Platforms
     ///

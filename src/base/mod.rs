@@ -7,6 +7,9 @@ pub(crate) mod busy_poll;
 pub(crate) mod deadlines;
 pub(crate) mod event;
 pub(crate) mod interest;
+#[cfg(any(handle = "windows", test))]
+#[cfg_attr(not(feature = "os-ext"), allow(dead_code))]
+pub(crate) mod outcome;
 pub(crate) mod readiness;
 pub(crate) mod sync;
 pub(crate) mod token;

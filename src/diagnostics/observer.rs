@@ -46,7 +46,7 @@ struct State {
     /// So many tokens are worth a sweep.
     sweep_at: usize,
     /// What is registered by its descriptor alone.
-    unseen: HashMap<i32, Token>,
+    unseen: HashMap<i128, Token>,
     /// Reported by the last polls.
     suspects: Vec<Suspect>,
     /// The source that was registered last.
@@ -141,7 +141,7 @@ impl Observer {
     /// A raw descriptor has been registered.
     pub(crate) fn registered_unseen(
         &self,
-        raw: i32,
+        raw: impl Into<i128>,
         descriptor: Descriptor,
         token: Token,
         interest: Interest,
@@ -154,16 +154,16 @@ impl Observer {
         };
         tell_if_blocking(descriptor, identity, interest);
         let mut state = self.state();
-        state.unseen.insert(raw, token);
+        state.unseen.insert(raw.into(), token);
         state.note_registration(identity);
     }
 
-    pub(crate) fn reregistered_unseen(&self, raw: i32, token: Token) {
-        self.state().unseen.insert(raw, token);
+    pub(crate) fn reregistered_unseen(&self, raw: impl Into<i128>, token: Token) {
+        self.state().unseen.insert(raw.into(), token);
     }
 
-    pub(crate) fn deregistered_unseen(&self, raw: i32) {
-        self.state().unseen.remove(&raw);
+    pub(crate) fn deregistered_unseen(&self, raw: impl Into<i128>) {
+        self.state().unseen.remove(&raw.into());
     }
 
     /// The kernel's events are about to be delivered.

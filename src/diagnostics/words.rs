@@ -161,7 +161,10 @@ impl fmt::Display for Seen<'_> {
 }
 
 /// A source that we only know as a number.
+#[cfg(not(handle = "windows"))]
 pub(super) const SOURCE_FD: &str = "SourceFd";
+#[cfg(handle = "windows")]
+pub(super) const SOURCE_FD: &str = "SourceSocket";
 const RECEIVER: &str = "pipe::Receiver";
 const SENDER: &str = "pipe::Sender";
 const PIPE: &str = "pipe";

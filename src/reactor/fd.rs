@@ -12,8 +12,9 @@ use crate::reactor::registry::Registry;
 ///
 /// # Platforms
 ///
-/// epoll: readable for everything else that is registered. poll(2) has no descriptor of its own:
-/// there it becomes readable for wakers, user sources and channels only.
+/// epoll and kqueue: readable for everything else that is registered. poll(2) has no descriptor of its
+/// own: there it becomes readable for wakers, user sources and channels only. So it does with event
+/// ports, which are asked about other sources in a poll only.
 impl AsFd for Registry {
     fn as_fd(&self) -> BorrowedFd<'_> {
         // From now on somebody may sleep without us. A ring can only fail where the

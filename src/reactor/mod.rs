@@ -1,7 +1,7 @@
 //! The loop's machinery: what a user polls, registers with and gets events from.
 
 pub(crate) mod events;
-#[cfg(handle = "fd")]
+#[cfg(all(handle = "fd", not(doorbell = "none")))]
 mod fd;
 pub(crate) mod gather;
 #[cfg(any(feature = "net", feature = "os-ext"))]

@@ -45,6 +45,10 @@ use crate::sys::Selector;
 /// |---|---|---|
 /// | Linux | epoll, poll | nanoseconds; whole milliseconds on epoll before Linux 5.11 |
 /// | Android | epoll, poll | milliseconds; nanoseconds on poll |
+/// | Windows | iocp | 100 ns, up to a second and since Windows 10, 1803; else ticks of the system's clock |
+/// | macOS, iOS, tvOS, watchOS, visionOS, NetBSD | kqueue, poll | nanoseconds; milliseconds on poll |
+/// | FreeBSD, DragonFly, OpenBSD | kqueue, poll | nanoseconds |
+/// | Solaris, illumos | event ports, poll | nanoseconds; milliseconds on poll |
 ///
 /// All backends keep the same promises. The backend is chosen when the poll is
 /// [built](Poll::builder).
@@ -114,6 +118,8 @@ impl Poll {
     /// # fn main() {}
     /// ```
     #[doc(alias = "epoll_create1")]
+    #[doc(alias = "kqueue")]
+    #[doc(alias = "port_create")]
     pub fn new() -> io::Result<Poll> {
         Self::builder().build()
     }
@@ -188,6 +194,8 @@ impl Poll {
     /// ```
     #[doc(alias = "epoll_wait")]
     #[doc(alias = "epoll_pwait2")]
+    #[doc(alias = "kevent")]
+    #[doc(alias = "port_getn")]
     #[doc(alias = "ppoll")]
     #[track_caller]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {

@@ -206,6 +206,7 @@ impl ReadyList {
     /// The flag is set before the head is exchanged. Either the poller's next swap of the head
     /// comes after that exchange and so sees the flag, or it came before and the exchange finds
     /// null and replaces it.
+    #[cfg_attr(not(handle = "fd"), allow(dead_code))] // there is no descriptor
     pub(crate) fn watch(&self) -> MustRing {
         // AcqRel: pairs with `leave_behind`; of two that meet here, the later one rings.
         let before = self.flags.fetch_or(WATCHED, AcqRel);

@@ -113,6 +113,8 @@ impl Registry {
     /// # fn main() {}
     /// ```
     #[doc(alias = "epoll_ctl")]
+    #[doc(alias = "EV_ADD")]
+    #[doc(alias = "port_associate")]
     #[doc(alias = "EPOLL_CTL_ADD")]
     #[track_caller]
     pub fn register<S>(&self, source: &mut S, token: Token, interest: Interest) -> io::Result<()>

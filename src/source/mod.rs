@@ -3,12 +3,18 @@
 pub(crate) mod channel;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) mod forward;
-#[cfg(feature = "net")]
+#[cfg(all(capability = "sockets", feature = "net"))]
 pub(crate) mod net;
+#[cfg(all(handle = "windows", feature = "os-ext"))]
+pub(crate) mod named_pipe;
 #[cfg(all(capability = "pipes", feature = "os-ext"))]
 pub(crate) mod pipe;
 #[cfg(all(handle = "fd", feature = "os-ext"))]
 pub(crate) mod source_fd;
+#[cfg(all(handle = "windows", feature = "os-ext"))]
+pub(crate) mod source_handle;
+#[cfg(all(handle = "windows", feature = "os-ext"))]
+pub(crate) mod source_socket;
 pub(crate) mod timer;
 pub(crate) mod user;
 pub(crate) mod waker;

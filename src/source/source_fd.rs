@@ -21,8 +21,8 @@ use crate::sys;
 ///
 /// # Platforms
 ///
-/// With this type the I/O happens behind our back. epoll does not care: its edges come from the
-/// kernel. A backend that emulates edges (poll(2)) cannot know when the descriptor was drained, so what it
+/// With this type the I/O happens behind our back. epoll and kqueue do not care: their edges come from
+/// the kernel. A backend that emulates edges (poll(2), event ports) cannot know when the descriptor was drained, so what it
 /// promises is this:
 ///
 /// - An event is **never missing**.

@@ -124,6 +124,19 @@ impl SetReadiness {
         }
     }
 
+    /// As `set`, by the poller itself while it asks the kernel: nothing rings.
+    // Only where readiness comes from completions.
+    #[cfg_attr(not(all(handle = "windows", feature = "os-ext")), allow(dead_code))]
+    pub(crate) fn set_by_poller(&self, readiness: Readiness) {
+        let mut state = self.shared.state();
+        state.readiness |= readiness;
+        if let Some(registration) = &state.registration {
+            if registration.entry.report().set(readiness) {
+                registration.ready.notify_by_poller(&registration.entry);
+            }
+        }
+    }
+
     /// Ends the readiness for `readiness`; an event of it that is not delivered yet is called back.
     ///
     /// ```

@@ -9,6 +9,18 @@ mod rearm;
 mod shell;
 #[cfg(handle = "fd")]
 pub(crate) mod unix;
+#[cfg(handle = "windows")]
+pub(crate) mod windows;
+// Pure, so its tests run everywhere.
+#[cfg(all(test, feature = "os-poll", not(handle = "windows")))]
+#[path = "windows/conditions.rs"]
+mod windows_conditions;
+#[cfg(all(test, feature = "os-poll", not(handle = "windows")))]
+#[path = "windows/flight.rs"]
+mod windows_flight;
+#[cfg(all(test, feature = "os-poll", not(handle = "windows")))]
+#[path = "windows/pipe_state.rs"]
+mod windows_pipe_state;
 
 #[cfg(not(feature = "os-poll"))]
 pub(crate) use self::shell::{Buffer, Doorbell, Registration, Selector};
@@ -18,19 +30,44 @@ pub(crate) use self::unix::choice::{Buffer, Registration, Selector};
 pub(crate) use self::unix::doorbell::Doorbell;
 #[cfg(all(feature = "os-poll", selector = "poll"))]
 pub(crate) use self::unix::poll::{Buffer, Registration, Selector};
+#[cfg(all(feature = "os-poll", handle = "windows"))]
+pub(crate) use self::windows::{
+    doorbell::Doorbell,
+    selector::{Buffer, Registration, Selector},
+};
 
 #[cfg(not(feature = "os-poll"))]
 use self::shell::Raw;
 #[cfg(all(feature = "os-poll", handle = "fd"))]
 use self::unix::os::Raw;
+#[cfg(all(feature = "os-poll", handle = "windows"))]
+use self::windows::os::Raw;
 
 // What sources call directly.
 #[cfg(all(capability = "pipes", feature = "os-ext"))]
 pub(crate) use self::unix::os::pipe;
-#[cfg(all(handle = "fd", feature = "net"))]
+#[cfg(all(handle = "fd", capability = "sockets", feature = "net"))]
 pub(crate) use self::unix::os::socket;
 #[cfg(all(handle = "fd", any(feature = "net", feature = "os-ext")))]
 pub(crate) use self::unix::{describe, os::conversions::conversions, raw, AsRaw};
+#[cfg(all(handle = "windows", feature = "net"))]
+pub(crate) use self::windows::os::{conversions::conversions, socket};
+#[cfg(all(handle = "windows", any(feature = "net", feature = "os-ext")))]
+pub(crate) use self::windows::{describe, raw, AsRaw};
+
+// What completes rather than becomes ready.
+#[cfg(all(handle = "windows", feature = "os-ext"))]
+pub(crate) use self::windows::{
+    operation,
+    os::{handle, named_pipe, overlapped, wait},
+    pipe_state,
+};
+
+// Unix domain sockets as `std` has them, or would have.
+#[cfg(all(handle = "fd", capability = "unix_streams", feature = "net"))]
+pub(crate) use std::os::unix::net as unix_net;
+#[cfg(all(handle = "windows", capability = "unix_streams", feature = "net"))]
+pub(crate) use self::windows::os::unix as unix_net;
 
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {

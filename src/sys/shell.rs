@@ -23,7 +23,11 @@ pub(crate) enum Doorbell {}
 pub(crate) enum Registration {}
 
 /// How a source would be named to the system.
+#[cfg(not(handle = "windows"))]
 pub(crate) type Raw = i32;
+/// How a source would be named to the system.
+#[cfg(handle = "windows")]
+pub(crate) type Raw = std::os::windows::io::RawSocket;
 
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {}

@@ -42,7 +42,7 @@ macro_rules! as_sockref {
             ///
             /// # Platforms
             ///
-            /// On backends that emulate edges (poll(2)), events may be spurious after this: it
+            /// On backends that emulate edges (poll(2), event ports), events may be spurious after this: it
             /// hands the descriptor out, and what is done with that is not seen.
             #[must_use]
             #[doc(alias = "setsockopt")]

@@ -29,7 +29,7 @@ impl Options {
     ) -> io::Result<Socket> {
         let socket = socket::open(domain, kind, Some(protocol))?;
         if self.reuse_address {
-            named("SO_REUSEADDR", socket.set_reuse_address(true))?;
+            named("SO_REUSEADDR", socket::reuse_address(&socket, kind))?;
         }
         if self.reuse_port {
             named("SO_REUSEPORT", socket::reuse_port(&socket))?;

@@ -20,6 +20,7 @@ use crate::sys::socket;
 /// Two listeners that share a port, one for each of two threads:
 ///
 /// ```
+/// # #[cfg(unix)]
 /// # fn main() -> std::io::Result<()> {
 /// use wakeful::net::TcpListener;
 ///
@@ -33,6 +34,8 @@ use crate::sys::socket;
 /// assert_eq!(first.local_addr()?, second.local_addr()?);
 /// # Ok(())
 /// # }
+/// # #[cfg(not(unix))]
+/// # fn main() {}
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `bind` is called"]
@@ -59,6 +62,10 @@ impl TcpListenerBuilder {
     /// `TIME_WAIT`; yes by default, as in `std`.
     ///
     /// Two listeners at a time cannot share a port by this; see [`reuse_port`](Self::reuse_port).
+    ///
+    /// # Platforms
+    ///
+    /// Without effect on Windows, where it is always so; the option of that name is another there.
     #[doc(alias = "SO_REUSEADDR")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.options.reuse_address = reuse;
@@ -77,11 +84,12 @@ impl TcpListenerBuilder {
     ///   `SO_REUSEPORT` alone balances nothing.
     /// - macOS, NetBSD, OpenBSD: they share the port, but the system balances nothing: one gets
     ///   all, mostly the last.
-    /// - illumos, Solaris: [`bind`](Self::bind) is [`Unsupported`](io::ErrorKind::Unsupported).
+    /// - illumos, Solaris, Windows: [`bind`](Self::bind) is [`Unsupported`](io::ErrorKind::Unsupported).
     ///
     /// # Examples
     ///
     /// ```
+    /// # #[cfg(unix)]
     /// # fn main() -> std::io::Result<()> {
     /// use wakeful::net::TcpListener;
     ///
@@ -91,6 +99,8 @@ impl TcpListenerBuilder {
     /// let second = builder.bind(first.local_addr()?)?;
     /// # Ok(())
     /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
     /// ```
     #[doc(alias = "SO_REUSEPORT")]
     #[doc(alias = "SO_REUSEPORT_LB")]

@@ -148,8 +148,8 @@ impl TcpStreamBuilder {
     ///
     /// # Platforms
     ///
-    /// [`connect`](Self::connect) is [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD and
-    /// Solaris.
+    /// [`connect`](Self::connect) is [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD,
+    /// on Solaris, and on Windows before version 10, 1709.
     #[doc(alias = "TCP_KEEPINTVL")]
     pub fn keepalive_interval(mut self, interval: Duration) -> Self {
         self.keepalive
@@ -162,8 +162,8 @@ impl TcpStreamBuilder {
     ///
     /// # Platforms
     ///
-    /// [`connect`](Self::connect) is [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD and
-    /// Solaris.
+    /// [`connect`](Self::connect) is [`Unsupported`](io::ErrorKind::Unsupported) on OpenBSD,
+    /// on Solaris, and on Windows before version 10, 1709.
     #[doc(alias = "TCP_KEEPCNT")]
     pub fn keepalive_retries(mut self, retries: u32) -> Self {
         self.keepalive

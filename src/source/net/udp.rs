@@ -20,6 +20,14 @@ use crate::sys::conversions;
 /// `TryFrom<std::net::UdpSocket>` for any, `Into<std::net::UdpSocket>` for the way back, which
 /// leaves it non-blocking.
 ///
+/// # Platforms
+///
+/// Windows, left alone, makes an error of a *receive* when an earlier datagram found nobody
+/// (`WSAECONNRESET`), or came too far (`WSAENETRESET`): one peer that has gone would end the receive loop for
+/// all others. So both are turned off (`SIO_UDP_CONNRESET`, `SIO_UDP_NETRESET`) on the sockets that are
+/// opened here; those that come from `std` are left as they are. And a datagram that does not fit into the buffer, which
+/// other systems cut, is the error `WSAEMSGSIZE` (10040) there; the buffer is filled.
+///
 /// # Examples
 ///
 /// ```
@@ -178,7 +186,7 @@ impl UdpSocket {
     ///   to try again.
     /// - `EMSGSIZE`: more than fits into one datagram.
     /// - [`ConnectionRefused`](io::ErrorKind::ConnectionRefused): on a connected socket, an
-    ///   earlier datagram found nobody.
+    ///   earlier datagram found nobody. Not on Windows.
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a broadcast address without
     ///   [`set_broadcast`](UdpSocket::set_broadcast).
     ///

@@ -1,7 +1,6 @@
 //! Unix domain servers.
 
 use std::io;
-use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
 use socket2::{Domain, SockRef, Type};
@@ -9,17 +8,24 @@ use socket2::{Domain, SockRef, Type};
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::unix_stream::UnixStream;
-use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
+use crate::source::net::as_sockref;
+#[cfg(handle = "fd")]
+use crate::source::net::{expect_nonblocking, std_conversions};
 use crate::sys::conversions;
 use crate::sys::socket;
+use crate::sys::unix_net::{self as net, SocketAddr};
 
 /// A Unix domain socket that takes connections.
 ///
 /// Readable when a connection waits to be [accepted](UnixListener::accept).
 ///
-/// Conversions: [`from_std`](UnixListener::from_std) for a listener that is non-blocking already,
+/// Conversions: `from_std` for a listener that is non-blocking already,
 /// `TryFrom<std::os::unix::net::UnixListener>` for any, `Into` for the way back, which leaves it
 /// non-blocking.
+///
+/// # Platforms
+///
+/// On Windows as with [`UnixStream`].
 ///
 /// # Examples
 ///
@@ -149,6 +155,7 @@ impl UnixListener {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(handle = "fd")]
     #[track_caller]
     pub fn from_std(listener: net::UnixListener) -> UnixListener {
         expect_nonblocking(&listener);
@@ -237,6 +244,7 @@ impl UnixListener {
 }
 
 forward_source!(UnixListener);
+#[cfg(handle = "fd")]
 std_conversions!(UnixListener, net::UnixListener);
 conversions!(UnixListener, net::UnixListener);
 as_sockref!(UnixListener);

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
 use socket2::{Domain, Type};
 
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, forward_write};
-use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
+use crate::source::net::as_sockref;
+#[cfg(handle = "fd")]
+use crate::source::net::{expect_nonblocking, std_conversions};
 use crate::sys::conversions;
 use crate::sys::socket;
+use crate::sys::unix_net::{self as net, SocketAddr};
 
 /// A connection between processes of this machine, or within one.
 ///
@@ -19,9 +21,15 @@ use crate::sys::socket;
 /// shared reference to it. They never wait; [`WouldBlock`](io::ErrorKind::WouldBlock) means
 /// that an event will tell when to try again.
 ///
-/// Conversions: [`from_std`](UnixStream::from_std) for a stream that is non-blocking already,
+/// Conversions: `from_std` for a stream that is non-blocking already,
 /// `TryFrom<std::os::unix::net::UnixStream>` for any, `Into` for the way back, which leaves it
 /// non-blocking.
+///
+/// # Platforms
+///
+/// Windows has them since version 10, 1803, in the file system; before that every way to open one
+/// is [`Unsupported`](io::ErrorKind::Unsupported). `std` has no type for them there, so addresses are of the type
+/// `wakeful::net::UnixSocketAddr`, and the conversions are those of `OwnedSocket`.
 ///
 /// # Examples
 ///
@@ -149,6 +157,7 @@ impl UnixStream {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(handle = "fd")]
     #[track_caller]
     pub fn from_std(stream: net::UnixStream) -> UnixStream {
         expect_nonblocking(&stream);
@@ -165,6 +174,11 @@ impl UnixStream {
     /// # Errors
     ///
     /// - `EMFILE`, `ENFILE`: too many open files, in the process or in the system.
+    ///
+    /// # Platforms
+    ///
+    /// Windows has no socketpair(2): there a listener in the directory for temporary files connects
+    /// the two, and is gone when this returns.
     ///
     /// # Examples
     ///
@@ -311,6 +325,7 @@ impl UnixStream {
 forward_source!(UnixStream);
 forward_read!(UnixStream);
 forward_write!(UnixStream);
+#[cfg(handle = "fd")]
 std_conversions!(UnixStream, net::UnixStream);
 conversions!(UnixStream, net::UnixStream);
 as_sockref!(UnixStream);

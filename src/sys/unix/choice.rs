@@ -15,6 +15,10 @@ use crate::base::wait::Wait;
 use crate::sys::unix::doorbell::Doorbell;
 #[cfg(selector = "epoll")]
 use crate::sys::unix::epoll as native;
+#[cfg(selector = "event_ports")]
+use crate::sys::unix::event_ports as native;
+#[cfg(selector = "kqueue")]
+use crate::sys::unix::kqueue as native;
 use crate::sys::unix::os::Raw;
 use crate::sys::unix::poll;
 

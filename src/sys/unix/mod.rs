@@ -1,4 +1,4 @@
-//! Unix: epoll where the system has it, and poll(2) everywhere.
+//! Unix: the system's own interface, and poll(2) everywhere.
 
 pub(crate) mod os;
 
@@ -8,6 +8,10 @@ pub(crate) mod choice;
 pub(crate) mod doorbell;
 #[cfg(all(feature = "os-poll", selector = "epoll"))]
 mod epoll;
+#[cfg(all(feature = "os-poll", any(selector = "event_ports", test)))]
+mod event_ports;
+#[cfg(all(feature = "os-poll", any(selector = "kqueue", test)))]
+mod kqueue;
 #[cfg(feature = "os-poll")]
 pub(crate) mod poll;
 

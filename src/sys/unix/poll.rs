@@ -24,7 +24,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+#[cfg(not(doorbell = "none"))]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -172,7 +173,7 @@ impl Selector {
     fn insert(&self, raw: Raw, token: Token, interest: Interest, seen: bool) -> io::Result<Key> {
         require_shareable(interest)?;
         poll::check_pollable(raw)?;
-        if raw == self.shared.doorbell.as_fd().as_raw_fd() {
+        if raw == self.shared.doorbell.raw() {
             return Err(io::Error::from_raw_os_error(poll::INVALID));
         }
         let arm = Arm::new(interest, seen);
@@ -191,7 +192,7 @@ impl Selector {
         let now = Instant::now();
         if buffer.polled.is_empty() {
             buffer.polled.push(pollfd {
-                fd: self.shared.doorbell.as_fd().as_raw_fd(),
+                fd: self.shared.doorbell.raw(),
                 events: poll::IN,
                 revents: 0,
             });
@@ -271,6 +272,7 @@ impl Selector {
 }
 
 /// Becomes readable on wakes, but not for sources: poll(2) has no descriptor of its own.
+#[cfg(not(doorbell = "none"))]
 impl AsFd for Selector {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.doorbell.as_fd()
@@ -558,12 +560,12 @@ const LEVELS: [(i16, Levels); 6] = [
 ];
 
 /// What to ask the kernel for; what it reports unasked is ignored there.
-fn bits(asked: Levels) -> i16 {
+pub(super) fn bits(asked: Levels) -> i16 {
     let asked = LEVELS.iter().filter(|(_, level)| asked.has(*level));
     asked.fold(0, |bits, (bit, _)| bits | bit) & !(poll::ERR | poll::HUP)
 }
 
-fn levels(bits: i16) -> Levels {
+pub(super) fn levels(bits: i16) -> Levels {
     let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
     hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
 }

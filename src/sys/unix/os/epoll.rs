@@ -55,7 +55,10 @@ fn control(
     events: u32,
     data: u64,
 ) -> io::Result<()> {
-    let mut event = epoll_event { events, u64: data };
+    // SAFETY: plain numbers, for which zeros are valid; some systems have padding among them.
+    let mut event: epoll_event = unsafe { std::mem::zeroed() };
+    event.events = events;
+    event.u64 = data;
     // SAFETY: the event lives until the call returns; `fd` is only a number to the kernel, which
     // answers EBADF if it is not open.
     check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &mut event) }).map(drop)

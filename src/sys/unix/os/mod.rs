@@ -6,18 +6,40 @@
 pub(crate) mod conversions;
 #[cfg(all(feature = "os-poll", selector = "epoll"))]
 pub(crate) mod epoll;
-#[cfg(all(feature = "os-poll", doorbell = "eventfd"))]
+#[cfg(all(feature = "os-poll", selector = "event_ports"))]
+#[cfg_attr(wakeful_model = "event_ports", path = "event_ports_model.rs")]
+pub(crate) mod event_ports;
+#[cfg(all(
+    feature = "os-poll",
+    any(
+        doorbell = "eventfd",
+        wakeful_model = "kqueue",
+        wakeful_model = "event_ports"
+    )
+))]
 pub(crate) mod eventfd;
 #[cfg(any(feature = "os-ext", feature = "net", feature = "os-poll"))]
 pub(crate) mod fd;
-#[cfg(any(all(capability = "pipes", feature = "os-ext"), all(feature = "os-poll", doorbell = "pipe")))]
+#[cfg(all(feature = "os-poll", selector = "kqueue"))]
+#[cfg_attr(wakeful_model = "kqueue", path = "kqueue_model.rs")]
+pub(crate) mod kqueue;
+#[cfg(any(
+    all(capability = "pipes", feature = "os-ext"),
+    all(
+        feature = "os-poll",
+        any(doorbell = "pipe", doorbell = "kqueue", doorbell = "event_ports")
+    )
+))]
 pub(crate) mod pipe;
 #[cfg(feature = "os-poll")]
 pub(crate) mod poll;
-#[cfg(feature = "net")]
+#[cfg(all(capability = "sockets", feature = "net"))]
 pub(crate) mod socket;
 #[cfg(any(feature = "net", feature = "os-ext"))]
+#[cfg_attr(not(unix), path = "no_status.rs")]
 pub(crate) mod status;
+#[cfg(all(capability = "unix_streams", feature = "net"))]
+pub(crate) mod unix_domain;
 
 use std::io;
 

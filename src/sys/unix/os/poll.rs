@@ -14,7 +14,11 @@ pub(crate) use libc::pollfd;
 
 pub(crate) const IN: i16 = libc::POLLIN;
 pub(crate) const OUT: i16 = libc::POLLOUT;
+/// Nothing where the system has no such data.
+#[cfg(not(target_os = "wasi"))]
 pub(crate) const PRI: i16 = libc::POLLPRI;
+#[cfg(target_os = "wasi")]
+pub(crate) const PRI: i16 = 0;
 pub(crate) const ERR: i16 = libc::POLLERR;
 pub(crate) const HUP: i16 = libc::POLLHUP;
 pub(crate) const NVAL: i16 = libc::POLLNVAL;
@@ -25,9 +29,42 @@ pub(crate) const RDHUP: i16 = libc::POLLRDHUP;
 pub(crate) const RDHUP: i16 = 0;
 
 /// ppoll(2), or poll(2) where that is all there is: how many entries have `revents`.
+#[cfg(not(target_os = "wasi"))]
 pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
     let ready = check(poll_for(list, wait))?;
     // `check` has seen that it is not negative.
+    Ok(usize::try_from(ready).unwrap_or(0))
+}
+
+/// poll(2) of WASI, which takes no entry that is to be ignored and no list without entries.
+///
+/// With nothing to watch nobody is there to end the wait: there is one thread. So it sleeps until
+/// its end, and a wait without end is `EDEADLK`.
+#[cfg(target_os = "wasi")]
+pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
+    let mut watched: Vec<_> = list
+        .iter()
+        .copied()
+        .filter(|entry| entry.fd >= 0 && entry.events != 0)
+        .collect();
+    list.iter_mut().for_each(|entry| entry.revents = 0);
+    if watched.is_empty() {
+        return match wait {
+            Wait::Forever => Err(io::Error::from_raw_os_error(libc::EDEADLK)),
+            Wait::AtMost(time) => {
+                std::thread::sleep(time);
+                Ok(0)
+            }
+        };
+    }
+    let ready = check(poll_for(&mut watched, wait))?;
+    let mut answers = watched.into_iter();
+    let asked = list
+        .iter_mut()
+        .filter(|entry| entry.fd >= 0 && entry.events != 0);
+    for (entry, answer) in asked.zip(&mut answers) {
+        entry.revents = answer.revents;
+    }
     Ok(usize::try_from(ready).unwrap_or(0))
 }
 
@@ -90,8 +127,13 @@ pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `stat` is writable; `fd` is only a number to the kernel.
     check(unsafe { libc::fstat(fd, &mut stat) })?;
-    match stat.st_mode & libc::S_IFMT {
-        libc::S_IFREG | libc::S_IFDIR => Err(io::Error::from_raw_os_error(libc::EPERM)),
-        _ => Ok(()),
+    // The types differ from system to system.
+    #[allow(clippy::unnecessary_cast)]
+    let kind = stat.st_mode as u32 & libc::S_IFMT as u32;
+    #[allow(clippy::unnecessary_cast)]
+    let is_file = kind == libc::S_IFREG as u32 || kind == libc::S_IFDIR as u32;
+    if is_file {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
     }
+    Ok(())
 }

@@ -3,36 +3,27 @@
 //!
 //! `socket2` makes the calls and closes on every way out. Three things are added here: the flags (it
 //! sets close-on-exec, not non-blocking), "in progress" as the success of a connection attempt,
-//! and the way between its addresses and those of `std`, which differ for Unix sockets outside
-//! the file system.
+//! and what Unix domain sockets need besides.
 //!
 //! Manual: [socket(2)](https://man7.org/linux/man-pages/man2/socket.2.html),
-//! [accept4(2)](https://man7.org/linux/man-pages/man2/accept.2.html),
-//! [socketpair(2)](https://man7.org/linux/man-pages/man2/socketpair.2.html),
-//! [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
+//! [accept4(2)](https://man7.org/linux/man-pages/man2/accept.2.html)
 
 #![allow(unsafe_code)] // accept4, setsockopt, poll
 
-#[cfg(capability = "abstract_unix")]
-use std::ffi::OsStr;
 use std::io;
-#[cfg(target_os = "android")]
-use std::os::android::net::SocketAddrExt;
 use std::os::fd::{AsFd, AsRawFd};
 #[cfg(capability = "flags_at_open")]
 use std::os::fd::{FromRawFd, OwnedFd};
-#[cfg(target_os = "linux")]
-use std::os::linux::net::SocketAddrExt;
-#[cfg(capability = "abstract_unix")]
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net;
-use std::path::Path;
 use std::time::Duration;
 
 use libc::c_int;
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+#[cfg(not(target_os = "openbsd"))]
+use socket2::TcpKeepalive;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::check;
+#[cfg(capability = "unix_streams")]
+pub(crate) use super::unix_domain::{pair, std_unix_address, unix_address};
 
 /// As many waiting connections as the system allows.
 ///
@@ -48,8 +39,14 @@ const BACKLOG: c_int = if cfg!(any(
 )) {
     -1
 } else {
-    libc::SOMAXCONN
+    SOMAXCONN
 };
+
+#[cfg(not(target_os = "wasi"))]
+use libc::SOMAXCONN;
+/// WASI's headers name none; this is what its own library asks for.
+#[cfg(target_os = "wasi")]
+const SOMAXCONN: c_int = 128;
 
 /// Opens a socket.
 #[cfg(capability = "flags_at_open")]
@@ -65,23 +62,20 @@ pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io
     Ok(socket)
 }
 
-/// Opens two Unix domain sockets that are connected to each other.
-#[cfg(capability = "flags_at_open")]
-pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
-    Socket::pair(Domain::UNIX, kind.nonblocking(), None)
-}
-
-/// Opens two Unix domain sockets that are connected to each other.
-#[cfg(not(capability = "flags_at_open"))]
-pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
-    let (one, other) = Socket::pair(Domain::UNIX, kind, None)?;
-    one.set_nonblocking(true)?;
-    other.set_nonblocking(true)?;
-    Ok((one, other))
+/// Lets a socket have an address that connections of the past still occupy; datagram sockets also
+/// one that others have.
+pub(crate) fn reuse_address(socket: &Socket, _kind: Type) -> io::Result<()> {
+    socket.set_reuse_address(true)
 }
 
 /// Lets several sockets share a port, balanced where the system does that.
-#[cfg(not(any(target_os = "illumos", target_os = "solaris", target_os = "freebsd")))]
+#[cfg(not(any(
+    target_os = "cygwin",
+    target_os = "freebsd",
+    target_os = "illumos",
+    target_os = "solaris",
+    target_os = "wasi"
+)))]
 pub(crate) fn reuse_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
@@ -92,7 +86,12 @@ pub(crate) fn reuse_port(socket: &Socket) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT_LB, 1)
 }
 
-#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+#[cfg(any(
+    target_os = "cygwin",
+    target_os = "illumos",
+    target_os = "solaris",
+    target_os = "wasi"
+))]
 pub(crate) fn reuse_port(_socket: &Socket) -> io::Result<()> {
     Err(unsupported("this system has no `SO_REUSEPORT`"))
 }
@@ -109,29 +108,29 @@ pub(crate) fn keepalive_time(_socket: &Socket, _time: Duration) -> io::Result<()
 }
 
 /// Probes the peer at such distances, in whole seconds.
-#[cfg(not(any(target_os = "openbsd", target_os = "solaris")))]
+#[cfg(capability = "tcp_keepalive")]
 pub(crate) fn keepalive_interval(socket: &Socket, interval: Duration) -> io::Result<()> {
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_interval(interval))
 }
 
-#[cfg(any(target_os = "openbsd", target_os = "solaris"))]
+#[cfg(not(capability = "tcp_keepalive"))]
 pub(crate) fn keepalive_interval(_socket: &Socket, _interval: Duration) -> io::Result<()> {
     Err(unsupported(FOR_ALL_SOCKETS))
 }
 
 /// Gives the peer up after so many probes.
-#[cfg(not(any(target_os = "openbsd", target_os = "solaris")))]
+#[cfg(capability = "tcp_keepalive")]
 pub(crate) fn keepalive_retries(socket: &Socket, retries: u32) -> io::Result<()> {
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_retries(retries))
 }
 
-#[cfg(any(target_os = "openbsd", target_os = "solaris"))]
+#[cfg(not(capability = "tcp_keepalive"))]
 pub(crate) fn keepalive_retries(_socket: &Socket, _retries: u32) -> io::Result<()> {
     Err(unsupported(FOR_ALL_SOCKETS))
 }
 
-#[cfg(any(target_os = "openbsd", target_os = "solaris"))]
-const FOR_ALL_SOCKETS: &str = "this system has one setting for all sockets";
+#[cfg(not(capability = "tcp_keepalive"))]
+const FOR_ALL_SOCKETS: &str = "this system has no such setting, or one for all sockets";
 
 /// Takes data with the first packet of connections that come in.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -271,71 +270,4 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
 /// its first operation will tell.
 pub(crate) fn is_nonblocking(socket: SockRef<'_>) -> bool {
     socket.nonblocking().unwrap_or(true)
-}
-
-/// The address of a Unix socket, for `socket2`.
-#[cfg(capability = "abstract_unix")]
-pub(crate) fn unix_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
-    let Some(name) = address.as_abstract_name() else {
-        return file_address(address);
-    };
-    // The notation of `socket2`: a path that starts with a NUL byte.
-    let path = [b"\0", name].concat();
-    SockAddr::unix(OsStr::from_bytes(&path))
-}
-
-/// The address of a Unix socket, for `socket2`.
-#[cfg(not(capability = "abstract_unix"))]
-pub(crate) fn unix_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
-    file_address(address)
-}
-
-/// The address of a file, or no address (the empty path).
-fn file_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
-    SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
-}
-
-/// The address of a Unix socket, for `std`.
-#[cfg(capability = "abstract_unix")]
-pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
-    match address.as_abstract_namespace() {
-        Some(name) => net::SocketAddr::from_abstract_name(name),
-        None => std_file_address(address),
-    }
-}
-
-/// The address of a Unix socket, for `std`.
-#[cfg(not(capability = "abstract_unix"))]
-pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
-    std_file_address(address)
-}
-
-/// The address of a file, or no address (the empty path).
-fn std_file_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
-    net::SocketAddr::from_pathname(address.as_pathname().unwrap_or(Path::new("")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_survive_the_way_there_and_back() {
-        for path in ["/run/some.sock", ""] {
-            let address = net::SocketAddr::from_pathname(path).unwrap();
-            let back = std_unix_address(&unix_address(&address).unwrap()).unwrap();
-            assert_eq!(back.as_pathname(), address.as_pathname());
-            assert_eq!(back.is_unnamed(), path.is_empty());
-        }
-    }
-
-    #[cfg(capability = "abstract_unix")]
-    #[test]
-    fn abstract_addresses_keep_every_byte() {
-        for name in [&b"wakeful"[..], b"with\0nul\0", b"\0", b""] {
-            let address = net::SocketAddr::from_abstract_name(name).unwrap();
-            let back = std_unix_address(&unix_address(&address).unwrap()).unwrap();
-            assert_eq!(back.as_abstract_name(), Some(name));
-        }
-    }
 }

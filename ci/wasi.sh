@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The suite on WASI, in wasmtime: preview 2 with sockets on loopback, preview 1 without, as it has no way to open one.
+#
+# A machine without wasmtime builds it first, once, into the target directory: some ten minutes on two cores.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR=$target/ci-wasi
+
+ci/install.sh target wasm32-wasip1 wasm32-wasip2
+wasmtime=$(command -v wasmtime || true)
+if [ -z "$wasmtime" ]; then
+    wasmtime=$target/ci-tools/bin/wasmtime
+    if [ ! -x "$wasmtime" ]; then
+        echo "== building wasmtime, which takes some minutes"
+        CARGO_TARGET_DIR=$target/ci-tools/build cargo install wasmtime-cli --version 48.0.8 --locked --quiet \
+            --no-default-features --features run,cranelift,component-model --root "$target/ci-tools"
+        rm -rf "$target/ci-tools/build"
+    fi
+fi
+"$wasmtime" --version
+
+# What is about threads, processes, signals and descriptors of other systems says so itself and is not built, or ignored.
+export CARGO_TARGET_WASM32_WASIP2_RUNNER="$wasmtime run -Sinherit-network"
+export CARGO_TARGET_WASM32_WASIP1_RUNNER="$wasmtime run"
+for features in os-ext,net,log os-poll; do
+    echo "== preview 2: $features"
+    cargo test --package wakeful --target wasm32-wasip2 --lib --tests --no-default-features --features "$features"
+done
+echo "== preview 1"
+cargo test --package wakeful --target wasm32-wasip1 --lib --tests --no-default-features --features os-ext,net,log
+
+echo "== examples"
+examples() {
+    local target=$1
+    shift
+    for example in "$@"; do
+        echo "== $target: $example"
+        cargo run --quiet --package wakeful --target "$target" --example "$example"
+    done
+}
+examples wasm32-wasip2 user_source
+examples wasm32-wasip1 user_source

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Windows under Wine: lints, then the whole test suite for x86_64-pc-windows-gnu, in debug and in release: unit tests,
+# integration tests, examples (built), and the tests of the documentation (in debug).
+#
+# Tests that only Wine breaks stand in ci/wine-expected.txt by name, with the reason. They are compiled and run like
+# the others; the script fails if one of them passes, if one does not exist, and if any other fails.
+#
+# Needs rustup, and Wine and a linker, which ci/install.sh gets. Everything else it makes below the target directory: a
+# prefix for Wine, and a stub of the one system library that Wine 8 lacks.
+#
+# `ci/windows.sh --test tcp ..` hands its arguments to `cargo test`, and judges the tests that ran.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=x86_64-pc-windows-gnu
+expected=ci/wine-expected.txt
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+home=$CARGO_TARGET_DIR/wine
+
+ci/install.sh debian gcc-mingw-w64-x86-64 wine64
+ci/install.sh target "$target" i686-pc-windows-gnu x86_64-pc-windows-msvc
+# Debian does not put it into the path.
+wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
+
+export WINEPREFIX=$home/prefix WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=" RUST_BACKTRACE=0
+# Wine's files belong to one version of it.
+stamp=$home/made-by-$("$wine" --version | tr -dc '[:alnum:].-')
+if [ ! -e "$stamp" ]; then
+    echo "== makes a prefix"
+    rm -rf "$home"
+    mkdir -p "$home"
+    "$wine" wineboot -i >"$home/wineboot.log" 2>&1 || { cat "$home/wineboot.log"; exit 1; }
+    # The standard library takes random numbers from here; Wine 8 has them under an older name.
+    cat >"$home/bcryptprimitives.c" <<'STUB'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length)
+{
+    return SystemFunction036(data, (ULONG)length);
+}
+STUB
+    system32=$WINEPREFIX/drive_c/windows/system32
+    if [ ! -e "$system32/bcryptprimitives.dll" ] || ! grep -q ProcessPrng "$system32/bcryptprimitives.dll"; then
+        x86_64-w64-mingw32-gcc -O2 -shared -o "$system32/bcryptprimitives.dll" "$home/bcryptprimitives.c" -ladvapi32
+    fi
+    touch "$stamp"
+fi
+
+# A test that hangs ends its binary, and is then a binary without a result.
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout --kill-after=5 ${WINE_TEST_SECONDS:-300} $wine"
+
+if [ "$#" -eq 0 ]; then
+    echo "== lints"
+    cargo clippy --quiet --package wakeful --target "$target" --all-targets --all-features -- -D warnings
+    # One word of a pointer, and the other linker: type-checked only.
+    for other in i686-pc-windows-gnu x86_64-pc-windows-msvc; do
+        cargo check --quiet --package wakeful --target "$other" --all-features --lib
+    done
+fi
+
+mkdir -p "$home/logs"
+failed=0
+
+# `judge NAME ARGUMENTS..`: runs `cargo test`, and compares with the table what it says.
+judge() {
+    local name=$1 log=$home/logs/$1.log verdict=$home/logs/$1.verdict start=$SECONDS status=0
+    shift
+    echo "== $name: cargo test $*"
+    cargo test --package wakeful --target "$target" --no-fail-fast "$@" >"$log" 2>&1 || status=$?
+    if ! awk -v table="$expected" -v status="$status" -v name="$name" -f /dev/stdin "$log" >"$verdict" <<'AWK'
+# Lines of the table: `name::of::a_test  why it fails under Wine`.
+BEGIN {
+    while ((getline line < table) > 0) {
+        if (line ~ /^(#|[ \t]*$)/) continue
+        split(line, words, /[ \t]+/)
+        listed[words[1]] = 1
+    }
+}
+# `Running tests/tcp.rs (target/...)`, `Running unittests src/lib.rs (...)`, `Doc-tests wakeful`
+$1 == "Running" || $1 == "Doc-tests" {
+    if (binary != "" && !has_result) silent[binary] = 1
+    binary = $1 == "Doc-tests" ? "doc" : $2 == "unittests" ? "unit" : $2
+    sub(/^tests[\/\\]/, "", binary); sub(/[\/\\]main\.rs$/, "", binary); sub(/\.rs$/, "", binary)
+    has_result = 0; binaries++
+    next
+}
+/^test result:/ { has_result = 1; next }
+# Also when another thread's output is in between: `test NAME ... ok`
+/^test .* \.\.\. / {
+    full = $0
+    sub(/^test /, "", full); sub(/ \.\.\. .*$/, "", full); sub(/ - should panic$/, "", full)
+    # Of a doc test: the file and the item, without the line.
+    if (binary == "doc") { sub(/ \(line [0-9]+\).*$/, "", full); gsub(/\\/, "/", full); gsub(/ - /, ":", full); gsub(/ /, "", full) }
+    full = binary "::" full
+    if ($0 ~ /FAILED/) { bad[full] = 1; fails++ }
+    else if ($0 ~ / ok$/ || $0 ~ / ok /) { good[full] = 1; passes++ }
+    next
+}
+END {
+    if (binary != "" && !has_result) silent[binary] = 1
+    for (test in bad) if (!(test in listed)) { print "  FAILED: " test; wrong = 1 }
+    for (test in good) if ((test in listed) && !(test in bad)) { print "  passes, but is listed in " table ": " test; wrong = 1 }
+    for (binary in silent) { print "  ended without a result: " binary; wrong = 1 }
+    if (binaries == 0) { print "  nothing was run"; wrong = 1 }
+    if (status != 0 && fails == 0 && !wrong) { print "  cargo test failed (" status ")"; wrong = 1 }
+    print "  " name ": " binaries " binaries, " passes + 0 " passed, " fails + 0 " failed"
+    exit wrong
+}
+AWK
+    then
+        failed=1
+        cat "$log"
+    fi
+    cat "$verdict"
+    echo "  $((SECONDS - start)) s"
+}
+
+if [ "$#" -gt 0 ]; then
+    judge chosen "$@"
+    exit "$failed"
+fi
+
+judge debug --all-features --lib --bins --tests --examples
+judge release --release --all-features --lib --bins --tests --examples
+judge doc --all-features --doc
+
+# Every test of the table exists.
+for log in debug doc; do
+    sed -n 's/^test \(.*\) \.\.\. .*/\1/p' "$home/logs/$log.log"
+done | sed 's/ - should panic$//; s/ (line [0-9]*).*$//; s/\\/\//g; s/ - /:/g; s/ //g' | sort -u >"$home/logs/names"
+while read -r test _; do
+    case $test in "" | "#"*) continue ;; esac
+    if ! grep -qxF -- "${test#*::}" "$home/logs/names"; then
+        echo "$expected lists a test that does not exist: $test"
+        failed=1
+    fi
+done <"$expected"
+
+[ "$failed" -eq 0 ] && echo "== all passed, but those of $expected"
+exit "$failed"

@@ -1,0 +1,383 @@
+//! The Ancillary Function Driver, which is behind every socket: asked about one socket at a time,
+//! it completes the request when one of the conditions holds that were asked about.
+//!
+//! `\Device\Afd` is opened like a file; a request is `IOCTL_AFD_POLL`. It is *level-triggered*: it
+//! completes at once if a condition holds already; and *one-shot*: the next question is the next
+//! request.
+//!
+//! # Memory
+//!
+//! The kernel writes to a request until it is completed, whatever becomes of the socket, of the
+//! poll and of the thread. So a request in flight owns itself: a reference is given to the kernel
+//! with it, and taken back from the packet that tells of its end. There is always one: also
+//! when the request is cancelled, and when its socket is closed.
+//!
+//! Reference: [NtDeviceIoControlFile][io], [NtCreateFile][create]; the request is that of `select`, as
+//! <https://github.com/piscisaureus/wepoll> has described it.
+//!
+//! [io]: https://learn.microsoft.com/windows/win32/api/winternl/nf-winternl-ntdeviceiocontrolfile
+//! [create]: https://learn.microsoft.com/windows/win32/api/winternl/nf-winternl-ntcreatefile
+
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle, RawSocket};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
+use windows_sys::Wdk::Storage::FileSystem::{
+    NtCreateFile, FILE_OPEN, FILE_SYNCHRONOUS_IO_NONALERT,
+};
+use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
+use windows_sys::Win32::Foundation::{
+    ERROR_NOT_FOUND, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
+};
+use windows_sys::Win32::Networking::WinSock::{
+    WSAIoctl, SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET,
+};
+use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE};
+use windows_sys::Win32::System::Threading::{WaitForSingleObject, INFINITE};
+use windows_sys::Win32::System::IO::{CancelIoEx, IO_STATUS_BLOCK};
+
+use super::iocp::{Origin, Port};
+use super::{check, error_of, has_failed};
+
+/// `IOCTL_AFD_POLL`.
+const POLL: u32 = 0x0001_2024;
+
+/// `AFD_POLL_HANDLE_INFO`.
+#[derive(Copy, Clone, Debug)]
+#[repr(C)]
+struct Entry {
+    handle: HANDLE,
+    events: u32,
+    status: NTSTATUS,
+}
+
+/// `AFD_POLL_INFO`, with room for one socket. What goes in has the layout of what comes out.
+#[derive(Copy, Clone, Debug)]
+#[repr(C)]
+struct Question {
+    /// In 100 ns; zero is "do not wait".
+    timeout: i64,
+    entries: u32,
+    exclusive: u32,
+    entry: Entry,
+}
+
+impl Question {
+    fn new(socket: Base, events: u32, timeout: i64) -> Self {
+        Self {
+            timeout,
+            entries: 1,
+            exclusive: 0,
+            entry: Entry {
+                handle: socket.0 as HANDLE,
+                events,
+                status: 0,
+            },
+        }
+    }
+
+    /// The conditions that hold, of what the kernel has written.
+    fn answer(&self) -> u32 {
+        if self.entries == 0 {
+            0
+        } else {
+            self.entry.events
+        }
+    }
+}
+
+/// The socket of the system's own provider, which is what the driver knows.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base(SOCKET);
+
+/// How a request ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Conditions that held, of those that were asked about.
+    Holds(u32),
+    /// It was called back, by us or by the end of the thread that made it.
+    Cancelled,
+    /// The driver does not answer, as for a socket that is closed.
+    Refused,
+}
+
+/// A question to the driver, made again and again for one registration.
+// The status block comes first: its address is that of the request.
+#[repr(C)]
+pub(crate) struct Request {
+    status: UnsafeCell<IO_STATUS_BLOCK>,
+    question: UnsafeCell<Question>,
+    /// The kernel may write to the two above, and holds a reference.
+    in_flight: AtomicBool,
+    /// Whose it is.
+    pub(crate) owner: Owner,
+}
+
+/// The registration that a request belongs to.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) index: usize,
+    pub(crate) registration: u64,
+}
+
+// SAFETY: the cells are written by `Afd::poll`, which gets past `in_flight` alone, then by the
+// kernel, and then read by `completed`, which ends the flight.
+unsafe impl Send for Request {}
+// SAFETY: as above; a shared reference leads to the cells only through `in_flight`.
+unsafe impl Sync for Request {}
+
+impl Request {
+    pub(crate) fn new(owner: Owner) -> Arc<Self> {
+        Arc::new(Self {
+            status: UnsafeCell::new(IO_STATUS_BLOCK::default()),
+            question: UnsafeCell::new(Question::new(Base(0), 0, 0)),
+            in_flight: AtomicBool::new(false),
+            owner,
+        })
+    }
+
+    /// Takes back what was given to the kernel, and what it has answered.
+    ///
+    /// # Safety
+    ///
+    /// `context` is that of a packet for a request of `Afd::poll`, and this is the only call for
+    /// it.
+    pub(super) unsafe fn completed(context: *const c_void) -> (Arc<Self>, Answer) {
+        // SAFETY: `Afd::poll` has made the pointer of an `Arc`, and the kernel hands it back once.
+        let request = unsafe { Arc::from_raw(context.cast::<Self>()) };
+        // SAFETY: the kernel is done with the request; the flight is ours until we end it.
+        let block = unsafe { *request.status.get() };
+        // SAFETY: as above.
+        let question = unsafe { *request.question.get() };
+        // SAFETY: both fields of the union are plain numbers; the kernel has written this one.
+        let status = unsafe { block.Anonymous.Status };
+        // Release: pairs with the next flight's acquire.
+        request.in_flight.store(false, Ordering::Release);
+        let answer = match status {
+            STATUS_CANCELLED => Answer::Cancelled,
+            status if has_failed(status) => Answer::Refused,
+            _ => Answer::Holds(question.answer()),
+        };
+        (request, answer)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("owner", &self.owner)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The driver, opened to make requests whose end makes a packet at a port.
+#[derive(Debug)]
+pub(crate) struct Afd {
+    handle: OwnedHandle,
+}
+
+impl Afd {
+    pub(crate) fn open(port: &Port) -> io::Result<Self> {
+        let handle = open(0)?;
+        port.attach(handle.as_handle(), Origin::Afd)?;
+        Ok(Self { handle })
+    }
+
+    /// Asks to be told by a packet when one of `events` holds, which may be now.
+    ///
+    /// The request must not be in flight already.
+    pub(crate) fn poll(&self, request: &Arc<Request>, socket: Base, events: u32) -> io::Result<()> {
+        // Acquire: pairs with `completed`.
+        if request.in_flight.swap(true, Ordering::Acquire) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let (status, question) = (request.status.get(), request.question.get());
+        // SAFETY: the flight is ours alone until the kernel has the request.
+        unsafe { *status = IO_STATUS_BLOCK::default() };
+        // SAFETY: as above.
+        unsafe { *question = Question::new(socket, events, i64::MAX) };
+        let given = Arc::into_raw(Arc::clone(request)).cast::<c_void>();
+        let size = mem::size_of::<Question>() as u32;
+        // SAFETY: the reference that is given away keeps both alive until the packet has come.
+        let outcome = unsafe {
+            NtDeviceIoControlFile(
+                self.handle.as_raw_handle(),
+                ptr::null_mut(),
+                None,
+                given,
+                status,
+                POLL,
+                question.cast(),
+                size,
+                question.cast(),
+                size,
+            )
+        };
+        if !has_failed(outcome) {
+            return Ok(());
+        }
+        // SAFETY: the kernel has refused the request, so there will be no packet to take it from.
+        drop(unsafe { Arc::from_raw(given.cast::<Request>()) });
+        request.in_flight.store(false, Ordering::Release);
+        Err(error_of(outcome))
+    }
+
+    /// Calls a request back. Its packet comes all the same, if it is not there already.
+    pub(crate) fn cancel(&self, request: &Request) -> io::Result<()> {
+        if !request.in_flight.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // SAFETY: the address is only compared with those of the requests in flight.
+        let outcome =
+            check(unsafe { CancelIoEx(self.handle.as_raw_handle(), request.status.get().cast()) });
+        match outcome {
+            Err(err) if err.raw_os_error() == Some(ERROR_NOT_FOUND as i32) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+/// The driver, opened to be asked what holds now.
+#[derive(Debug)]
+pub(crate) struct Look {
+    handle: OwnedHandle,
+}
+
+impl Look {
+    pub(crate) fn open() -> io::Result<Self> {
+        let handle = open(FILE_SYNCHRONOUS_IO_NONALERT)?;
+        Ok(Self { handle })
+    }
+
+    /// Which of `events` hold now.
+    pub(crate) fn at(&self, socket: Base, events: u32) -> io::Result<u32> {
+        let mut question = Question::new(socket, events, 0);
+        let mut status = IO_STATUS_BLOCK::default();
+        let size = mem::size_of::<Question>() as u32;
+        let pointer: *mut Question = &mut question;
+        // SAFETY: the handle was opened for synchronous use, so the kernel is done with both when the
+        // call returns; or after the wait that follows, if it says that it is not.
+        let mut outcome = unsafe {
+            NtDeviceIoControlFile(
+                self.handle.as_raw_handle(),
+                ptr::null_mut(),
+                None,
+                ptr::null(),
+                &mut status,
+                POLL,
+                pointer.cast(),
+                size,
+                pointer.cast(),
+                size,
+            )
+        };
+        if outcome == STATUS_PENDING {
+            // SAFETY: the handle is open.
+            unsafe { WaitForSingleObject(self.handle.as_raw_handle(), INFINITE) };
+            // SAFETY: the request is over, and the kernel has written its status.
+            outcome = unsafe { status.Anonymous.Status };
+        }
+        if has_failed(outcome) {
+            return Err(error_of(outcome));
+        }
+        Ok(question.answer())
+    }
+}
+
+/// Opens the driver. What follows its name only has to be there.
+fn open(options: u32) -> io::Result<OwnedHandle> {
+    let mut name: Vec<u16> = r"\Device\Afd\Wakeful".encode_utf16().collect();
+    let length = mem::size_of_val(&name[..]) as u16;
+    let name = UNICODE_STRING {
+        Length: length,
+        MaximumLength: length,
+        Buffer: name.as_mut_ptr(),
+    };
+    let attributes = OBJECT_ATTRIBUTES {
+        Length: mem::size_of::<OBJECT_ATTRIBUTES>() as u32,
+        RootDirectory: ptr::null_mut(),
+        ObjectName: &name,
+        // Without `OBJ_INHERIT`.
+        Attributes: 0,
+        SecurityDescriptor: ptr::null(),
+        SecurityQualityOfService: ptr::null(),
+    };
+    let mut handle = ptr::null_mut();
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: everything that is pointed to outlives the call, the characters of the name too.
+    let outcome = unsafe {
+        NtCreateFile(
+            &mut handle,
+            SYNCHRONIZE,
+            &attributes,
+            &mut status,
+            ptr::null(),
+            0,
+            FILE_SHARE_READ | FILE_SHARE_WRITE,
+            FILE_OPEN,
+            options,
+            ptr::null(),
+            0,
+        )
+    };
+    if outcome != 0 {
+        return Err(error_of(outcome));
+    }
+    // SAFETY: the handle is new, so nobody else owns it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// Finds the socket that the driver knows.
+///
+/// Programs that filter traffic may put their own provider on top of the system's; their sockets
+/// are not the driver's. Some of them do not answer `SIO_BASE_HANDLE`, which they should, but do answer one
+/// of the others with the socket of the next layer.
+pub(crate) fn base(socket: RawSocket) -> io::Result<Base> {
+    let mut socket = socket as SOCKET;
+    loop {
+        let error = match ask_for_handle(socket, SIO_BASE_HANDLE) {
+            Ok(base) => return Ok(Base(base)),
+            Err(err) => err,
+        };
+        let below = [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE]
+            .into_iter()
+            .filter_map(|code| ask_for_handle(socket, code).ok())
+            // A layer that names itself would be asked for ever.
+            .find(|below| *below != socket);
+        socket = below.ok_or(error)?;
+    }
+}
+
+fn ask_for_handle(socket: SOCKET, code: u32) -> io::Result<SOCKET> {
+    let mut found: SOCKET = 0;
+    let mut length = 0;
+    // SAFETY: the answer is a handle, for which there is room; there is no `OVERLAPPED`, so the call
+    // is over when it returns.
+    let outcome = unsafe {
+        WSAIoctl(
+            socket,
+            code,
+            ptr::null(),
+            0,
+            ptr::addr_of_mut!(found).cast(),
+            mem::size_of::<SOCKET>() as u32,
+            &mut length,
+            ptr::null_mut(),
+            None,
+        )
+    };
+    if outcome != 0 {
+        return Err(super::last_socket_error());
+    }
+    Ok(found)
+}

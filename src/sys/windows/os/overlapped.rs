@@ -1,0 +1,313 @@
+//! Operations that go on after the call that began them, and the memory that the kernel uses
+//! meanwhile.
+//!
+//! An [`Operation`] owns its buffer, its `OVERLAPPED` and a share of the handle. While it is in
+//! flight nobody else gets at the memory, and it is not freed before the kernel is done with it: who
+//! drops an operation cancels it *and waits* for its end. Each has an event of its own, since a file
+//! handle says only that some operation is over.
+//!
+//! Whether it is over is asked of the `OVERLAPPED` and not told by packets, so it makes no
+//! difference whether the system posts one for an operation that is over at once.
+//!
+//! Reference: [ReadFile][read], [WriteFile][write], [ConnectNamedPipe][connect],
+//! [GetOverlappedResult][result], [CancelIoEx][cancel].
+//!
+//! [read]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-readfile
+//! [write]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile
+//! [connect]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-connectnamedpipe
+//! [result]: https://learn.microsoft.com/windows/win32/api/ioapiset/nf-ioapiset-getoverlappedresult
+//! [cancel]: https://learn.microsoft.com/windows/win32/fileio/cancelioex-func
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::ops::Range;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::thread;
+
+use windows_sys::core::BOOL;
+use windows_sys::Win32::Foundation::{
+    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_OPERATION_ABORTED,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    ReadFile, SetFileCompletionNotificationModes, WriteFile,
+};
+use windows_sys::Win32::System::Pipes::ConnectNamedPipe;
+use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
+
+use super::wait;
+use crate::base::outcome::Outcome;
+
+/// One operation at a time, begun again and again.
+pub(crate) struct Operation {
+    handle: Arc<OwnedHandle>,
+    memory: NonNull<Memory>,
+    /// The kernel uses the memory.
+    in_flight: bool,
+}
+
+/// What the kernel uses. Never moves.
+struct Memory {
+    overlapped: OVERLAPPED,
+    buffer: Vec<u8>,
+    /// Signaled when the operation is over. Made when it is first needed.
+    event: Option<OwnedHandle>,
+}
+
+// SAFETY: the memory is the operation's own; while it is in flight it is the kernel's, who does not
+// mind threads.
+unsafe impl Send for Operation {}
+// SAFETY: a shared reference leads to the memory only while nothing is in flight, and only reads.
+unsafe impl Sync for Operation {}
+
+impl Operation {
+    /// One that is not in flight, on a handle that was opened with `FILE_FLAG_OVERLAPPED`.
+    pub(crate) fn new(handle: Arc<OwnedHandle>) -> Self {
+        let memory = Box::new(Memory {
+            overlapped: OVERLAPPED::default(),
+            buffer: Vec::new(),
+            event: None,
+        });
+        Self {
+            handle,
+            memory: NonNull::from(Box::leak(memory)),
+            in_flight: false,
+        }
+    }
+
+    /// What packets name it by, for as long as it exists.
+    pub(crate) fn address(&self) -> usize {
+        self.overlapped() as usize
+    }
+
+    /// What was read last; nothing while an operation is in flight.
+    pub(crate) fn buffer(&self) -> &[u8] {
+        if self.in_flight {
+            return &[];
+        }
+        // SAFETY: nothing is in flight, so the memory is ours.
+        unsafe { &(*self.memory.as_ptr()).buffer }
+    }
+
+    /// Waits for a client.
+    pub(crate) fn connect(&mut self) -> Outcome {
+        if let Err(outcome) = self.prepare() {
+            return outcome;
+        }
+        let (handle, overlapped) = (self.handle.as_raw_handle(), self.overlapped());
+        // SAFETY: the handle is open; the `OVERLAPPED` is the kernel's until the operation is over.
+        let begun = unsafe { ConnectNamedPipe(handle, overlapped) };
+        self.began(begun)
+    }
+
+    /// Reads up to `room` bytes.
+    pub(crate) fn read(&mut self, room: usize) -> Outcome {
+        let memory = match self.prepare() {
+            Ok(memory) => memory,
+            Err(outcome) => return outcome,
+        };
+        memory.buffer.resize(room, 0);
+        let (bytes, length) = (memory.buffer.as_mut_ptr(), length(room));
+        let (handle, overlapped) = (self.handle.as_raw_handle(), self.overlapped());
+        // SAFETY: the handle is open; so many bytes and the `OVERLAPPED` are the kernel's until the
+        // operation is over.
+        let begun = unsafe { ReadFile(handle, bytes, length, ptr::null_mut(), overlapped) };
+        self.began(begun)
+    }
+
+    /// Writes a copy of the bytes, one buffer after the other.
+    pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> Outcome {
+        let length = match self.prepare() {
+            Ok(memory) => {
+                memory.buffer.clear();
+                for buf in bufs {
+                    memory.buffer.extend_from_slice(buf);
+                }
+                memory.buffer.len()
+            }
+            Err(outcome) => return outcome,
+        };
+        self.write_again(0..length)
+    }
+
+    /// How many bytes are written, or were.
+    pub(crate) fn length(&self) -> usize {
+        // SAFETY: the kernel does not write to the length of the buffer.
+        unsafe { (*self.memory.as_ptr()).buffer.len() }
+    }
+
+    /// Gives back a buffer that was for once larger than that.
+    pub(crate) fn keep_no_more_than(&mut self, room: usize) {
+        if let Ok(memory) = self.prepare() {
+            if memory.buffer.capacity() > room {
+                memory.buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Writes a part of the bytes that were written last.
+    pub(crate) fn write_again(&mut self, part: Range<usize>) -> Outcome {
+        let memory = match self.prepare() {
+            Ok(memory) => memory,
+            Err(outcome) => return outcome,
+        };
+        let bytes = memory.buffer.get(part).unwrap_or_default();
+        let (bytes, length) = (bytes.as_ptr(), length(bytes.len()));
+        let (handle, overlapped) = (self.handle.as_raw_handle(), self.overlapped());
+        // SAFETY: the handle is open; so many bytes and the `OVERLAPPED` are the kernel's until the
+        // operation is over.
+        let begun = unsafe { WriteFile(handle, bytes, length, ptr::null_mut(), overlapped) };
+        self.began(begun)
+    }
+
+    /// How the operation that was begun last is going, or has ended: that is told once.
+    pub(crate) fn outcome(&mut self) -> Outcome {
+        self.result(false)
+    }
+
+    /// Calls the operation back, and returns when the kernel is done with it, one way or another.
+    pub(crate) fn cancel(&mut self) {
+        if !self.in_flight {
+            return;
+        }
+        // SAFETY: the handle is open, and the `OVERLAPPED` that of an operation. A failure says that
+        // it is over.
+        unsafe { CancelIoEx(self.handle.as_raw_handle(), self.overlapped()) };
+        // Twice would be enough for an event that was signaled by mistake.
+        for _ in 0..1000 {
+            if self.result(true) != Outcome::Pending {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Leaves the operation to itself: what it uses is given back when it is over, on a thread of
+    /// the system. Another operation can be begun at once.
+    pub(crate) fn linger(&mut self) {
+        if !self.in_flight {
+            return;
+        }
+        let next = Self::new(Arc::clone(&self.handle));
+        let this = mem::replace(self, next);
+        // SAFETY: the event is set before the operation begins, and does not change meanwhile.
+        let event = unsafe { &(*this.memory.as_ptr()).event };
+        if let Some(event) = event.as_ref().and_then(|event| event.try_clone().ok()) {
+            wait::then_drop(event, this);
+        }
+    }
+
+    /// The memory for the next operation. An error is what to say instead of beginning it.
+    fn prepare(&mut self) -> Result<&mut Memory, Outcome> {
+        if self.in_flight {
+            return Err(Outcome::Pending);
+        }
+        // SAFETY: nothing is in flight, so the memory is ours.
+        let memory = unsafe { self.memory.as_mut() };
+        let event = match memory.event.take() {
+            Some(event) => event,
+            None => wait::event().map_err(|err| Outcome::Failed(code(&err)))?,
+        };
+        memory.overlapped = OVERLAPPED::default();
+        memory.overlapped.hEvent = event.as_raw_handle();
+        memory.event = Some(event);
+        Ok(memory)
+    }
+
+    /// What the call returned that began the operation.
+    fn began(&mut self, begun: BOOL) -> Outcome {
+        if begun == 0 {
+            match last_error() {
+                // Under way; or over, of which the `OVERLAPPED` tells more.
+                ERROR_IO_PENDING | ERROR_MORE_DATA => {}
+                code => return Outcome::Failed(code),
+            }
+        }
+        self.in_flight = true;
+        self.outcome()
+    }
+
+    fn result(&mut self, wait: bool) -> Outcome {
+        if !self.in_flight {
+            // There is nothing that could end.
+            return Outcome::Failed(ERROR_OPERATION_ABORTED);
+        }
+        let mut moved = 0;
+        let handle = self.handle.as_raw_handle();
+        // SAFETY: the handle is open, and the `OVERLAPPED` that of an operation on it.
+        let done =
+            unsafe { GetOverlappedResult(handle, self.overlapped(), &mut moved, BOOL::from(wait)) };
+        let outcome = match done {
+            0 => match last_error() {
+                ERROR_IO_INCOMPLETE => return Outcome::Pending,
+                ERROR_MORE_DATA => Outcome::More(moved as usize),
+                code => Outcome::Failed(code),
+            },
+            _ => Outcome::Done(moved as usize),
+        };
+        // An error may be that of the question; then the kernel is not done.
+        // SAFETY: the memory is allocated; only the address is taken.
+        let status = unsafe { ptr::addr_of!((*self.overlapped()).Internal) };
+        // SAFETY: the kernel writes the status in one go, and last.
+        if unsafe { status.read_volatile() } == STATUS_PENDING {
+            return Outcome::Pending;
+        }
+        self.in_flight = false;
+        outcome
+    }
+
+    fn overlapped(&self) -> *mut OVERLAPPED {
+        // SAFETY: the memory is allocated; only the address is taken.
+        unsafe { ptr::addr_of_mut!((*self.memory.as_ptr()).overlapped) }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.cancel();
+        if self.in_flight {
+            // The kernel refuses to give the memory back. Then it keeps it.
+            return;
+        }
+        // SAFETY: the memory came from a box, and nobody uses it any more.
+        drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+/// No packets for operations that are over at once: whoever begins them sees it.
+pub(crate) fn skip_packets(handle: BorrowedHandle<'_>) {
+    const SKIP_COMPLETION_PORT_ON_SUCCESS: u8 = 1;
+    // SAFETY: the handle is open. A failure leaves packets that say nothing new.
+    unsafe {
+        SetFileCompletionNotificationModes(handle.as_raw_handle(), SKIP_COMPLETION_PORT_ON_SUCCESS)
+    };
+}
+
+/// The kernel's mark in an `OVERLAPPED` that it is not done with.
+const STATUS_PENDING: usize = 0x103;
+
+/// What does not fit is for the next operation.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn last_error() -> u32 {
+    code(&io::Error::last_os_error())
+}
+
+fn code(err: &io::Error) -> u32 {
+    err.raw_os_error()
+        .map_or(ERROR_OPERATION_ABORTED, |code| code as u32)
+}

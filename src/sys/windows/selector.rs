@@ -1,0 +1,413 @@
+//! Readiness through an I/O completion port: Windows.
+//!
+//! A port tells what *has happened* to requests. Readiness is got from it by a request to the driver behind
+//! the sockets, which ends when one of the conditions holds that were asked about (`os/afd.rs`).
+//! There is one request at most for each registration. It knows only levels; [`Arm`] makes edges
+//! of them.
+//!
+//! # Before a wait, and after it
+//!
+//! A source is asked about before the next wait and not when it was reported, so what it was
+//! found to be in between costs nothing: one request for each event, and none to take it back. While the
+//! poller waits, other threads make the requests of their sources themselves, and need not wake it.
+//!
+//! # Answers that are out of date
+//!
+//! An answer waits in the port until somebody takes it. In level and one-shot mode, and if the
+//! source was drained or registered anew since the question, the driver is asked once more, about
+//! this moment. An edge may be spurious.
+//!
+//! # Threads
+//!
+//! The table is behind a lock that is never held during a wait. Each request has an owner that is
+//! never used twice, so an answer for a registration that has ended is nobody's.
+//!
+//! # Fairness
+//!
+//! Answers come in the order in which they were given. What has to be looked at takes turns with
+//! them if there is not room for both.
+//!
+//! Reference: <https://learn.microsoft.com/windows/win32/fileio/i-o-completion-ports>
+//!
+//! [`Arm`]: crate::sys::rearm::Arm
+
+use std::io;
+use std::os::windows::io::BorrowedHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::base::backend::Backend;
+use crate::base::blocked::Blocked;
+use crate::base::busy_poll::BusyPoll;
+use crate::base::event::Event;
+use crate::base::interest::Interest;
+use crate::base::token::Token;
+use crate::base::wait::Wait;
+use crate::diagnostics::log::trace;
+use crate::sys::windows::doorbell::Doorbell;
+use crate::sys::windows::operation;
+use crate::sys::windows::os::afd::{self, Owner};
+use crate::sys::windows::os::iocp::{Packet, Packets, Port, MOST_AT_ONCE};
+use crate::sys::windows::os::timer::Timer;
+use crate::sys::windows::os::Raw;
+use crate::sys::windows::table::Table;
+
+/// The registrations of one poll, and the port where it waits.
+#[derive(Debug)]
+pub(crate) struct Selector {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    port: Arc<Port>,
+    table: Mutex<Table>,
+}
+
+/// What a source holds whose I/O passes through us; ends the registration when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    shared: Arc<Shared>,
+    owner: Owner,
+    is_detached: bool,
+}
+
+/// What the poller keeps from wait to wait.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    packets: Packets,
+    timer: Precise,
+    /// The last wait had room for what was looked at, and for nothing else.
+    packets_first: bool,
+}
+
+/// The timer for waits that end.
+#[derive(Debug, Default)]
+enum Precise {
+    #[default]
+    Untried,
+    Missing,
+    There(Timer),
+}
+
+impl Selector {
+    pub(crate) fn new(backend: Backend) -> io::Result<(Self, Doorbell)> {
+        backend.require(Backend::Iocp)?;
+        let port = Arc::new(Port::new()?);
+        let shared = Arc::new(Shared {
+            port: Arc::clone(&port),
+            table: Mutex::new(Table::new()?),
+        });
+        Ok((Self { shared }, Doorbell::new(port)))
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        Backend::Iocp
+    }
+
+    pub(crate) fn busy_poll(&self, _parameters: &BusyPoll) -> io::Result<()> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "busy polling of network devices needs epoll(7)",
+        ))
+    }
+
+    /// From now on the end of an operation on `handle` ends a wait, and is handed to
+    /// [`operation::complete`].
+    #[cfg_attr(not(feature = "os-ext"), allow(dead_code))]
+    pub(crate) fn attach(&self, handle: BorrowedHandle<'_>) -> io::Result<()> {
+        self.shared.port.attach_operations(handle)
+    }
+
+    pub(crate) fn select(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
+        let had = events.len();
+        let most = had.saturating_add(room);
+        let packets_first = std::mem::take(&mut buffer.packets_first);
+        let wait = self.begin(events, most, wait, packets_first);
+        buffer.packets_first = events.len() == most;
+        let wait = if events.len() > had || packets_first {
+            Wait::NONE
+        } else {
+            wait
+        };
+        let outcome = self.dequeue(buffer, events, most, wait);
+        let mut table = self.shared.table();
+        table.is_waiting = false;
+        if packets_first {
+            table.look_around(Instant::now(), events, most);
+        }
+        outcome
+    }
+
+    pub(crate) fn register(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Registration> {
+        let owner = self.insert(raw, token, interest, true)?;
+        Ok(Registration {
+            shared: Arc::clone(&self.shared),
+            owner,
+            is_detached: false,
+        })
+    }
+
+    pub(crate) fn reregister(
+        &self,
+        _raw: Raw,
+        registration: &Registration,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        require_shareable(interest)?;
+        let mut table = self.shared.table();
+        let index = table.find(registration.owner).ok_or_else(not_registered)?;
+        table.reoccupy(index, token, interest);
+        self.shared.touch(&mut table, index)
+    }
+
+    pub(crate) fn deregister(&self, _raw: Raw, registration: &Registration) -> io::Result<()> {
+        registration.end()
+    }
+
+    pub(crate) fn register_unseen(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.insert(raw, token, interest, false).map(drop)
+    }
+
+    pub(crate) fn reregister_unseen(
+        &self,
+        raw: Raw,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        require_shareable(interest)?;
+        let mut table = self.shared.table();
+        let index = table.find_socket(raw).ok_or_else(not_registered)?;
+        table.reoccupy(index, token, interest);
+        self.shared.touch(&mut table, index)
+    }
+
+    pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
+        let mut table = self.shared.table();
+        let index = table.find_socket(raw).ok_or_else(not_registered)?;
+        table.vacate(index);
+        Ok(())
+    }
+
+    fn insert(&self, raw: Raw, token: Token, interest: Interest, seen: bool) -> io::Result<Owner> {
+        require_shareable(interest)?;
+        let base = afd::base(raw)?;
+        let mut table = self.shared.table();
+        let owner = table.occupy(&self.shared.port, (raw, base), token, interest, seen)?;
+        // At once: whether the socket can be watched at all is the caller's to know.
+        table.ask_first(owner.index).map_err(|err| {
+            table.vacate(owner.index);
+            err
+        })?;
+        Ok(owner)
+    }
+
+    /// Asks for what has changed, and looks at what is in doubt; says how long to wait.
+    fn begin(&self, events: &mut Vec<Event>, most: usize, wait: Wait, packets_first: bool) -> Wait {
+        let mut table = self.shared.table();
+        let now = Instant::now();
+        table.turn += 1;
+        table.is_waiting = true;
+        table.ask_all(now);
+        if packets_first {
+            return wait;
+        }
+        match table.look_around(now, events, most) {
+            Some(quiet) => wait.no_longer_than(quiet),
+            None => wait,
+        }
+    }
+
+    /// Takes packets, and the events they stand for, until there is no room or no packet.
+    fn dequeue(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        most: usize,
+        mut wait: Wait,
+    ) -> io::Result<()> {
+        let port = &self.shared.port;
+        while events.len() < most {
+            let room = (most - events.len()).min(MOST_AT_ONCE);
+            buffer.wait(port, room, wait)?;
+            let is_all = buffer.packets.len() < room;
+            self.harvest(&mut buffer.packets, events);
+            if is_all {
+                return Ok(());
+            }
+            wait = Wait::NONE;
+        }
+        Ok(())
+    }
+
+    /// Takes the packets, and appends the events they stand for.
+    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) {
+        let mut operations = Vec::new();
+        let mut table = self.shared.table();
+        let now = Instant::now();
+        for packet in packets.take(&self.shared.port) {
+            match packet {
+                Packet::Doorbell | Packet::Timer => {}
+                Packet::Operation(overlapped) => operations.push(overlapped),
+                Packet::Afd(request, answer) => {
+                    events.extend(table.answer(&request, answer, now));
+                }
+            }
+        }
+        drop(table);
+        // Whoever is told may do what it likes: nothing is locked.
+        operations.into_iter().for_each(operation::complete);
+    }
+}
+
+/// The last handle of a poll is gone: calls back what is in flight, and takes it home.
+impl Drop for Selector {
+    fn drop(&mut self) {
+        /// What does not come in that time stays the kernel's.
+        const PATIENCE: Duration = Duration::from_secs(1);
+
+        let mut packets = Packets::default();
+        self.shared.table().close();
+        while self.shared.table().in_flight > 0 {
+            let wait = Wait::AtMost(PATIENCE);
+            let outcome = self.shared.port.wait(&mut packets, 64, wait);
+            if outcome.is_err() || packets.len() == 0 {
+                trace!("iocp: some requests do not come back");
+                return;
+            }
+            self.harvest(&mut packets, &mut Vec::new());
+        }
+    }
+}
+
+impl Registration {
+    fn end(&self) -> io::Result<()> {
+        let mut table = self.shared.table();
+        let index = table.find(self.owner).ok_or_else(not_registered)?;
+        table.vacate(index);
+        Ok(())
+    }
+
+    /// The socket was handed out.
+    pub(crate) fn exposed(&self) {
+        self.with_slot(Table::expose);
+    }
+
+    /// The source goes on without us: it is unseen, and registered until it is closed.
+    pub(crate) fn detach(mut self) {
+        self.with_slot(|table, index| {
+            table.expose(index);
+            table.abandon(index);
+        });
+        self.is_detached = true;
+    }
+
+    pub(crate) fn blocked(&self, direction: Blocked) {
+        self.with_slot(|table, index| table.adjust(index, |arm| arm.blocked(direction)));
+    }
+
+    pub(crate) fn fell_short(&self, way: Blocked) {
+        self.with_slot(|table, index| table.adjust(index, |arm| arm.fell_short(way)));
+    }
+
+    pub(crate) fn follows_operations(&self) -> bool {
+        true
+    }
+
+    fn with_slot(&self, change: impl FnOnce(&mut Table, usize)) {
+        let mut table = self.shared.table();
+        if let Some(index) = table.find(self.owner) {
+            change(&mut table, index);
+            // A failure to interrupt the poller is the doorbell's, which has none.
+            let _ = self.shared.touch(&mut table, index);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if !self.is_detached {
+            // An error says that it was deregistered before.
+            let _ = self.end();
+        }
+    }
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a change take effect, by interrupting a poller that waits if there is no other way.
+    fn touch(&self, table: &mut Table, index: usize) -> io::Result<()> {
+        if table.touch(index) {
+            self.port.ring()?;
+        }
+        Ok(())
+    }
+}
+
+impl Buffer {
+    /// Waits for packets, as exactly as the system can.
+    fn wait(&mut self, port: &Port, most: usize, wait: Wait) -> io::Result<()> {
+        let time = match wait {
+            Wait::AtMost(time) if !wait.is_none() && time <= COARSE => time,
+            _ => return port.wait(&mut self.packets, most, wait),
+        };
+        if matches!(self.timer, Precise::Untried) {
+            self.timer = Timer::new().map_or(Precise::Missing, Precise::There);
+        }
+        let Precise::There(timer) = &self.timer else {
+            return port.wait(&mut self.packets, most, wait);
+        };
+        // Mostly there is something to do already.
+        port.wait(&mut self.packets, most, Wait::NONE)?;
+        if self.packets.len() > 0 {
+            return Ok(());
+        }
+        if let Err(err) = timer.start(port, time) {
+            trace!("iocp: waits are rounded to milliseconds: {err}");
+            let _ = err;
+            self.timer = Precise::Missing;
+            return port.wait(&mut self.packets, most, wait);
+        }
+        let outcome = port.wait(&mut self.packets, most, Wait::Forever);
+        timer.stop();
+        outcome
+    }
+}
+
+/// For waits that are longer a tick of the system's clock makes no difference.
+const COARSE: Duration = Duration::from_secs(1);
+
+/// The driver tells everybody who asks.
+fn require_shareable(interest: Interest) -> io::Result<()> {
+    if interest.is_exclusive() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "exclusive interest needs epoll(7); Windows wakes every poll that watches a source",
+        ));
+    }
+    Ok(())
+}
+
+fn not_registered() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the socket is not registered")
+}
