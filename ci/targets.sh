@@ -40,7 +40,9 @@ inspect() {
     local target=$1 features=$2
     shift 2
     echo "== $target: ${features:-no features}"
-    cargo "$@" --quiet --package wakeful --lib --target "$target" --no-default-features --features "$features" -- -D warnings
+    # Allowed: a constant that a macro of the standard library hides, on systems without storage for threads.
+    cargo "$@" --quiet --package wakeful --lib --target "$target" --no-default-features --features "$features" -- \
+        -D warnings -A clippy::missing-const-for-thread-local
 }
 
 ci/install.sh target "${shipped[@]}"
