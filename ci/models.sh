@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-target}/models
-suites='builder channels connect_status diagnostics errors interrupts modes nested pipes socket_builders
+suites='builder channels conformance connect_status diagnostics errors interrupts nested pipes socket_builders
     source_fd stress_edges tcp threads timeouts timers udp unix_sockets user_sources wakers'
 # Those need epoll.
 epoll='--skip exclusively --skip exclusive_is_refused --skip exclusive_reports --skip exclusive_wakes

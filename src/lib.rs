@@ -57,7 +57,7 @@ pub mod user {
 }
 
 /// Sockets: TCP, UDP and Unix domain.
-#[cfg(all(capability = "sockets", feature = "net"))]
+#[cfg(feature = "net")]
 pub mod net {
     pub use crate::source::net::tcp_listener::TcpListener;
     pub use crate::source::net::tcp_listener_builder::TcpListenerBuilder;

@@ -148,7 +148,7 @@ impl<T> IoSource<T> {
 }
 
 /// What only sockets do: operations that move one thing at a time, a datagram or a connection.
-#[cfg(all(capability = "sockets", feature = "net"))]
+#[cfg(feature = "net")]
 impl<T> IoSource<T> {
     /// Runs an operation that reads. If it would block, read readiness is watched for again.
     pub(crate) fn read_with<R>(

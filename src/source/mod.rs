@@ -3,7 +3,7 @@
 pub(crate) mod channel;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) mod forward;
-#[cfg(all(capability = "sockets", feature = "net"))]
+#[cfg(feature = "net")]
 pub(crate) mod net;
 #[cfg(all(handle = "windows", feature = "os-ext"))]
 pub(crate) mod named_pipe;

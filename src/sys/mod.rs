@@ -46,7 +46,7 @@ use self::windows::os::Raw;
 // What sources call directly.
 #[cfg(all(capability = "pipes", feature = "os-ext"))]
 pub(crate) use self::unix::os::pipe;
-#[cfg(all(handle = "fd", capability = "sockets", feature = "net"))]
+#[cfg(all(handle = "fd", feature = "net"))]
 pub(crate) use self::unix::os::socket;
 #[cfg(all(handle = "fd", any(feature = "net", feature = "os-ext")))]
 pub(crate) use self::unix::{describe, os::conversions::conversions, raw, AsRaw};

@@ -17,9 +17,7 @@ pub(crate) mod unix_listener;
 #[cfg(capability = "unix_streams")]
 pub(crate) mod unix_stream;
 
-use socket2::SockRef;
-
-use crate::sys::socket;
+use crate::sys::socket::{self, SockRef};
 
 /// Stops a debug build at a mistake that hangs a release build: a socket that blocks.
 #[track_caller]
@@ -32,6 +30,7 @@ fn expect_nonblocking<'a>(socket: impl Into<SockRef<'a>>) {
 }
 
 /// `as_sockref!(Source)`: a socket's way to the options that have no method here.
+#[cfg(capability = "sockets")]
 macro_rules! as_sockref {
     ($source:ty) => {
         impl $source {
@@ -52,6 +51,11 @@ macro_rules! as_sockref {
             }
         }
     };
+}
+
+#[cfg(not(capability = "sockets"))]
+macro_rules! as_sockref {
+    ($source:ty) => {};
 }
 
 use as_sockref;

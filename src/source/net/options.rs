@@ -5,9 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-
-use crate::sys::socket;
+use crate::sys::socket::{self, Domain, Protocol, Socket, Type};
 
 /// What was asked for; the system's default where nothing was.
 #[derive(Clone, Debug, Default)]

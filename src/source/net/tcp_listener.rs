@@ -3,15 +3,13 @@
 use std::io;
 use std::net::{self, SocketAddr};
 
-use socket2::SockRef;
-
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::tcp_listener_builder::TcpListenerBuilder;
 use crate::source::net::tcp_stream::TcpStream;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::conversions;
-use crate::sys::socket;
+use crate::sys::socket::{self, SockRef};
 
 /// A TCP socket that takes connections.
 ///

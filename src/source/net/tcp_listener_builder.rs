@@ -3,11 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, Type};
-
 use crate::source::net::options::{named, Options};
 use crate::source::net::tcp_listener::TcpListener;
-use crate::sys::socket;
+use crate::sys::socket::{self, Domain, Protocol, Type};
 
 /// Builds a [`TcpListener`], see [`TcpListener::builder`].
 ///

@@ -4,11 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Type};
-
 use crate::source::net::options::{named, whole_seconds, Keepalive, Options};
 use crate::source::net::tcp_stream::TcpStream;
-use crate::sys::socket;
+use crate::sys::socket::{self, Domain, Protocol, Type};
 
 /// Builds a [`TcpStream`], see [`TcpStream::builder`].
 ///

@@ -3,13 +3,12 @@
 use std::io;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::SockRef;
-
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::udp_builder::UdpSocketBuilder;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::conversions;
+use crate::sys::socket::SockRef;
 
 /// A UDP socket.
 ///

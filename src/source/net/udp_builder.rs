@@ -3,10 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, Type};
-
 use crate::source::net::options::{named, Options};
 use crate::source::net::udp::UdpSocket;
+use crate::sys::socket::{Domain, Protocol, Type};
 
 /// Builds a [`UdpSocket`], see [`UdpSocket::builder`].
 ///

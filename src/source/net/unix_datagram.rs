@@ -5,13 +5,11 @@ use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
-use socket2::{Domain, Type};
-
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::conversions;
-use crate::sys::socket;
+use crate::sys::socket::{self, Domain, Type};
 
 /// A Unix domain socket that sends and receives datagrams.
 ///

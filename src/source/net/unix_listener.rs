@@ -3,16 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use socket2::{Domain, SockRef, Type};
-
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::forward_source;
-use crate::source::net::unix_stream::UnixStream;
 use crate::source::net::as_sockref;
+use crate::source::net::unix_stream::UnixStream;
 #[cfg(handle = "fd")]
 use crate::source::net::{expect_nonblocking, std_conversions};
 use crate::sys::conversions;
-use crate::sys::socket;
+use crate::sys::socket::{self, Domain, SockRef, Type};
 use crate::sys::unix_net::{self as net, SocketAddr};
 
 /// A Unix domain socket that takes connections.

@@ -4,15 +4,13 @@ use std::io;
 use std::net::Shutdown;
 use std::path::Path;
 
-use socket2::{Domain, Type};
-
 use crate::reactor::io_source::IoSource;
 use crate::source::forward::{forward_read, forward_source, forward_write};
 use crate::source::net::as_sockref;
 #[cfg(handle = "fd")]
 use crate::source::net::{expect_nonblocking, std_conversions};
 use crate::sys::conversions;
-use crate::sys::socket;
+use crate::sys::socket::{self, Domain, Type};
 use crate::sys::unix_net::{self as net, SocketAddr};
 
 /// A connection between processes of this machine, or within one.

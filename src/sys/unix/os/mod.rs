@@ -33,7 +33,8 @@ pub(crate) mod kqueue;
 pub(crate) mod pipe;
 #[cfg(feature = "os-poll")]
 pub(crate) mod poll;
-#[cfg(all(capability = "sockets", feature = "net"))]
+#[cfg(feature = "net")]
+#[cfg_attr(not(capability = "sockets"), path = "plain_socket.rs")]
 pub(crate) mod socket;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 #[cfg_attr(not(unix), path = "no_status.rs")]

@@ -116,8 +116,8 @@ pub(crate) const INVALID: libc::c_int = libc::EINVAL;
 
 /// Fails with `EBADF` for what is not open.
 pub(crate) fn check_open(fd: RawFd) -> io::Result<()> {
-    // SAFETY: asks for flags, and touches no memory of ours.
-    check(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(drop)
+    // SAFETY: asks for flags, ignores its argument (Hermit wants one), and touches no memory of ours.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD, 0) }).map(drop)
 }
 
 /// Fails as `EPOLL_CTL_ADD` does: `EBADF` for what is not open, `EPERM` for files and directories,

@@ -17,9 +17,10 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use libc::c_int;
+use socket2::SockAddr;
 #[cfg(not(target_os = "openbsd"))]
 use socket2::TcpKeepalive;
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+pub(crate) use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::check;
 #[cfg(capability = "unix_streams")]

@@ -14,7 +14,8 @@ use std::os::windows::io::{AsRawSocket, AsSocket};
 use std::ptr;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+pub(crate) use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockAddr, TcpKeepalive};
 use windows_sys::Win32::Networking::WinSock::{
     select, setsockopt, WSAIoctl, FD_SET, IPPROTO_TCP, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKET,
     SOMAXCONN, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TIMEVAL, WSAENOPROTOOPT,
