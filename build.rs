@@ -71,7 +71,6 @@ const SYSTEMS: &[System] = &[
     System { name: "fuchsia",   handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
     System { name: "haiku",     handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "hermit",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[] },
-    System { name: "horizon",   handle: "fd", selector: "poll",        doorbell: "udp",     capabilities: &[SOCKETS] },
     System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "nto",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },

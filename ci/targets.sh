@@ -25,7 +25,7 @@ from_source=(
     aarch64-apple-tvos aarch64-apple-visionos aarch64-apple-watchos
     i686-unknown-freebsd x86_64-unknown-dragonfly x86_64-unknown-openbsd x86_64-pc-solaris
     i686-unknown-hurd-gnu x86_64-pc-cygwin x86_64-pc-nto-qnx710 x86_64-unknown-haiku x86_64-unknown-hermit
-    armv6k-nintendo-3ds armv7-sony-vita-newlibeabihf riscv32imc-esp-espidf
+    armv7-sony-vita-newlibeabihf riscv32imc-esp-espidf
     loongarch64-unknown-linux-gnu
 )
 # One of each family is checked with fewer features too.

@@ -7,6 +7,7 @@
         not(feature = "os-poll"),
         doorbell = "none",
         not(capability = "sockets"),
+        not(capability = "unix_streams"),
         all(handle = "windows", not(feature = "net")),
     ),
     allow(dead_code, unused_imports, unused_macros)

@@ -8,16 +8,10 @@
 #[cfg_attr(doorbell = "kqueue", path = "kqueue.rs")]
 #[cfg_attr(doorbell = "none", path = "none.rs")]
 #[cfg_attr(doorbell = "pipe", path = "pipe.rs")]
-#[cfg_attr(doorbell = "udp", path = "udp.rs")]
 mod system;
 
 #[cfg(any(doorbell = "event_ports", doorbell = "kqueue"))]
 mod pipe;
-
-// Its test runs wherever there are sockets.
-#[cfg(all(test, capability = "sockets", not(doorbell = "udp")))]
-#[allow(dead_code)]
-mod udp;
 
 use std::io;
 #[cfg(any(doorbell = "event_ports", doorbell = "kqueue"))]

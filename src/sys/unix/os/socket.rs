@@ -203,7 +203,7 @@ pub(crate) enum Attempt {
 ///
 /// Never interrupted: "under way" would send the caller to wait for an event that was there.
 pub(crate) fn attempt(socket: &impl AsFd) -> io::Result<Attempt> {
-    const OVER: libc::c_short = libc::POLLHUP | libc::POLLERR | libc::POLLNVAL;
+    const OVER: libc::c_short = libc::POLLHUP | libc::POLLERR;
     let mut asked = libc::pollfd {
         fd: socket.as_fd().as_raw_fd(),
         events: libc::POLLOUT,
