@@ -21,11 +21,11 @@ pub(crate) const PRI: i16 = libc::POLLPRI;
 pub(crate) const PRI: i16 = 0;
 pub(crate) const ERR: i16 = libc::POLLERR;
 pub(crate) const HUP: i16 = libc::POLLHUP;
-/// Never reported by ESP-IDF.
 #[cfg(not(target_os = "espidf"))]
 pub(crate) const NVAL: i16 = libc::POLLNVAL;
+/// ESP-IDF does not report it; this is a bit that it leaves free.
 #[cfg(target_os = "espidf")]
-pub(crate) const NVAL: i16 = 0;
+pub(crate) const NVAL: i16 = 1 << 7;
 /// Nothing where the system cannot tell: the peer's shutdown is then read as the end of the stream.
 #[cfg(capability = "rdhup")]
 pub(crate) const RDHUP: i16 = libc::POLLRDHUP;
