@@ -1,6 +1,9 @@
-//! Tells the bench which compiler made it, as results are recorded with it, and whether libuv is there to be measured.
+//! Tells the bench which compiler made it, as results are recorded with it; builds the servers on event loops in C
+//! whose libraries are there to be measured.
 
 use std::env;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
@@ -10,20 +13,67 @@ fn main() {
     let version = version.as_deref().unwrap_or("unknown");
     println!("cargo:rustc-env=BENCH_RUSTC={version}");
 
-    println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
-    println!("cargo:rustc-check-cfg=cfg(has_libuv)");
-    // Its development files, where pkg-config finds them: nothing is installed or built for it. Without them the
-    // bench says loudly that it does not measure libuv.
-    if let Some(libraries) = output(Command::new("pkg-config").args(["--libs", "libuv >= 1.19"])) {
-        println!("cargo:rustc-cfg=has_libuv");
-        for library in libraries.split_whitespace() {
-            if let Some(name) = library.strip_prefix("-l") {
-                println!("cargo:rustc-link-lib={name}");
-            } else if let Some(folder) = library.strip_prefix("-L") {
-                println!("cargo:rustc-link-search=native={folder}");
+    web_server();
+    for (name, header, link) in LIBRARIES {
+        println!("cargo:rustc-check-cfg=cfg(has_{name})");
+        println!("cargo:rerun-if-changed=c/{name}.c");
+        // Its development files, where the compiler finds them: nothing is installed or built for it. Without them the
+        // bench says loudly that it does not measure that library.
+        if is_here(header, link) {
+            println!("cargo:rustc-cfg=has_{name}");
+            cc::Build::new()
+                .file(format!("c/{name}.c"))
+                .define("_GNU_SOURCE", None)
+                .opt_level(3)
+                .compile(&format!("bench_{name}"));
+            for library in *link {
+                println!("cargo:rustc-link-lib={library}");
             }
         }
     }
+    println!("cargo:rerun-if-changed=c/bench.h");
+    println!("cargo:rerun-if-changed=c/connection.h");
+}
+
+/// Writes the example `http_hello` as it is, but over a crate that is called `api` where it is included.
+fn web_server() {
+    let example = "../examples/http_hello.rs";
+    println!("cargo:rerun-if-changed={example}");
+    let text = fs::read_to_string(example).expect("the example is there");
+    // An included file has no documentation of its own, and no arguments; who includes it calls `main`.
+    let lines = text.lines().filter(|line| !line.starts_with("//!"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let text = text
+        .replace("use wakeful::", "use self::api::")
+        .replace("fn main()", "pub fn main()")
+        .replace("std::env::args().nth(1)", "Some(\"127.0.0.1:0\".to_owned())");
+    let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(folder.join("http_hello.rs"), text).expect("writing into OUT_DIR");
+}
+
+/// The event loops in C: name, header, what is linked.
+const LIBRARIES: &[(&str, &str, &[&str])] = &[
+    ("libuv", "uv.h", &["uv"]),
+    (
+        "libevent",
+        "event2/thread.h",
+        &["event_core", "event_pthreads"],
+    ),
+    ("libev", "ev.h", &["ev"]),
+];
+
+/// Whether a program that includes and links it can be made.
+fn is_here(header: &str, link: &[&str]) -> bool {
+    let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let source = folder.join("probe.c");
+    let program = format!("#include <{header}>\nint main(void) {{ return 0; }}\n");
+    let Ok(compiler) = cc::Build::new().try_get_compiler() else {
+        return false;
+    };
+    let mut command = compiler.to_command();
+    command.arg(&source).arg("-o").arg(folder.join("probe"));
+    command.args(link.iter().map(|library| format!("-l{library}")));
+    fs::write(&source, program).is_ok() && output(&mut command).is_some()
 }
 
 /// What a command prints; `None` if it fails.

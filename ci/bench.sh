@@ -28,3 +28,7 @@ bench run --quick --rounds 1 --no-trace --engine wakeful-poll --engine mio --out
 # Both runs left their results behind.
 results=("$out"/*.json)
 [ "${#results[@]}" -eq 2 ] || { echo "expected two files of results, found: ${results[*]}" >&2; exit 1; }
+
+echo "== report"
+bench report "${results[@]}" --out "$out/report"
+[ -s "$out/report/report.html" ] || { echo "there is no report" >&2; exit 1; }

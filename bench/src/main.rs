@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p bench -- list
 //! cargo run --release -p bench -- run [WORKLOAD..] [--quick] [--engine ENGINE]..
+//! cargo run --release -p bench -- report [FILES..] [--out DIR]
 //! ```
 //!
 //! - `workloads/`: one file for each workload: its cases, what is read off them, the goals.
@@ -10,13 +11,14 @@
 //!   engine.
 //! - `run`: repeats each case, the engines taking turns; `process`: each measurement is a process
 //!   of its own; `trace`: the system calls of one, counted in a run apart.
-//! - `report`: the table, and the JSON file.
+//! - `report`: the table, the JSON file, and the page with charts.
 //!
 //! How long something took never makes a run fail. A wrong answer does: a lost byte, a missing
 //! event, a wait that ends early.
 
 mod allocations;
 mod engines;
+mod on_wakeful;
 mod process;
 mod report;
 mod run;
@@ -50,6 +52,8 @@ enum Command {
     List,
     /// Measures, prints a table and records the results.
     Run(Options),
+    /// Writes a page with charts of what is recorded.
+    Report(Report),
     /// One measurement, in this process; `run` starts it.
     #[command(hide = true)]
     Measure { order: String },
@@ -76,10 +80,23 @@ struct Options {
     no_trace: bool,
 }
 
+#[derive(clap::Args)]
+struct Report {
+    /// Which files; all in `bench/` of the target directory if none is named.
+    files: Vec<PathBuf>,
+    /// Where the page and the charts go; `bench/report/` in the target directory by default.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::List => list(),
         Command::Run(options) => start(options)?,
+        Command::Report(options) => {
+            let page = report::report(&options.files, options.out)?;
+            println!("written to {}", page.display());
+        }
         Command::Measure { order } => process::measure(&order)?,
     }
     Ok(())
@@ -121,7 +138,7 @@ fn start(options: Options) -> Result<()> {
         quick: options.quick,
         rounds: options
             .rounds
-            .unwrap_or(if options.quick { 3 } else { 21 })
+            .unwrap_or(if options.quick { 2 } else { 21 })
             .max(1),
         traced: !options.no_trace,
     };

@@ -14,8 +14,9 @@ use anyhow::{bail, ensure, Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::engines::Engine;
+use crate::on_wakeful;
 use crate::system::{self, Side};
-use crate::workloads::{echo, Job, Values};
+use crate::workloads::{churn, echo, Job, Values};
 
 /// Far longer than any measurement takes, also on a machine that is busy with other things. One that
 /// reaches it has lost an event, and waits for it.
@@ -26,14 +27,14 @@ enum Order {
     /// What is measured.
     Run(Engine, Job),
     /// The client of a server.
-    Client(echo::Echo, SocketAddr),
+    Client(Job, SocketAddr),
 }
 
 /// Does one job in a process of its own, and with a client if it needs one. With `trace`, system calls are recorded in that file.
 pub fn run(engine: Engine, job: &Job, trace: Option<&Path>) -> Result<Values> {
     let mut main = Process::start(engine, &Order::Run(engine, job.clone()), trace)?;
     let mut client = None;
-    if let Job::Echo(job) = job {
+    if job.has_client() {
         let address = main.line()?.parse().context("where the server listens")?;
         let mut process = Process::start(engine, &Order::Client(job.clone(), address), None)?;
         client = Some(process.finish().context("client"));
@@ -67,7 +68,11 @@ pub fn measure(order: &str) -> Result<()> {
         }
         Order::Client(job, server) => {
             system::pin(Side::Client)?;
-            echo::client(&job, server)?
+            match &job {
+                Job::Echo(job) => echo::client(job, server)?,
+                Job::Churn(job) => churn::client(job, server)?,
+                other => bail!("there is no client for {other:?}"),
+            }
         }
     };
     println!("{}", serde_json::to_string(&values)?);
@@ -82,7 +87,10 @@ struct Process {
 
 impl Process {
     fn start(engine: Engine, order: &Order, trace: Option<&Path>) -> Result<Self> {
-        let this: OsString = std::env::current_exe()?.into();
+        let this: OsString = match (engine, order) {
+            (Engine::TokioOnWakeful, Order::Run(..)) => on_wakeful::program()?.into(),
+            _ => std::env::current_exe()?.into(),
+        };
         let mut command = match trace {
             None => Command::new(this),
             Some(file) => {

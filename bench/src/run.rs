@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engines::Engine;
+use crate::on_wakeful;
 use crate::process::run as measure;
 use crate::stats::median;
 use crate::system;
@@ -52,7 +53,8 @@ impl Measured {
         self.ratio(engine, metric, Engine::Mio)
     }
 
-    fn ratio(&self, engine: Engine, metric: &Metric, peer: Engine) -> Option<f64> {
+    /// How an engine compares to a peer, in the same way.
+    pub fn ratio(&self, engine: Engine, metric: &Metric, peer: Engine) -> Option<f64> {
         let peers = self.numbers(peer, metric);
         let pairs = self.numbers(engine, metric).into_iter().zip(peers);
         let ratios: Vec<f64> = pairs
@@ -91,6 +93,13 @@ impl Measured {
             Goal::TimesBest(times, peers) => {
                 Some(self.ratio_to_best(engine, metric, peers)? <= times)
             }
+            Goal::TimesEach(peers) => {
+                let mut ratios = peers
+                    .iter()
+                    .filter_map(|&(times, peer)| Some(self.ratio(engine, metric, peer)? <= times));
+                let first = ratios.next()?;
+                Some(ratios.fold(first, |all, is_met| all && is_met))
+            }
             Goal::SpinTimesMio(times) => Some(self.ratio_to_mio(engine, metric)? <= times),
         }
     }
@@ -103,11 +112,11 @@ pub fn run(plan: &Plan) -> Result<Vec<Measured>> {
             "WARNING: strace is not installed, or may not trace: NO SYSTEM CALLS ARE COUNTED"
         );
     }
-    if plan.engines.contains(&Engine::Libuv) && !Engine::Libuv.is_here() {
-        eprintln!(
-            "WARNING: libuv was not there when this was built: LIBUV IS NOT MEASURED. \
-             Install it (Debian: libuv1-dev), then `cargo clean --release -p bench`"
-        );
+    for &engine in &plan.engines {
+        if let Some(reason) = engine.absence() {
+            let name = engine.name();
+            eprintln!("WARNING: {} IS NOT MEASURED: {reason}", name.to_uppercase());
+        }
     }
     if system::cores()?.len() < 2 {
         eprintln!("WARNING: there is one core only: CLIENTS DISTURB WHAT IS MEASURED");
@@ -127,18 +136,29 @@ pub fn run(plan: &Plan) -> Result<Vec<Measured>> {
         })
         .collect();
 
+    let on_wakeful = Engine::TokioOnWakeful;
+    let does_something = |measured: &Measured| (measured.case.fits)(on_wakeful);
+    if plan.engines.contains(&on_wakeful) && measured.iter().any(does_something) {
+        on_wakeful::build()?;
+    }
+
     let turns = (plan.rounds + usize::from(traced)) * plan.engines.len();
     let progress = progress(measured.len() * turns);
     for measured in &mut measured {
         let name = format!("{} {}", measured.workload, measured.case.name);
+        let metrics = measured.case.metrics;
+        let has_syscalls = metrics.iter().any(|metric| metric.key == SYSCALLS);
         for round in 0..plan.rounds + usize::from(traced) {
             for &engine in &plan.engines {
-                if engine.is_here() && (measured.case.fits)(engine) {
+                let is_asked = round < plan.rounds || has_syscalls;
+                if is_asked && engine.is_here() && (measured.case.fits)(engine) {
                     progress.set_message(format!("{name}, {}", engine.name()));
-                    let outcome = if round < plan.rounds {
+                    let outcome = if round == plan.rounds {
+                        trace_calls(measured, engine)
+                    } else if round < measured.case.job.most_rounds() {
                         take(measured, engine)
                     } else {
-                        trace_calls(measured, engine)
+                        Ok(())
                     };
                     outcome.with_context(|| format!("{name}, {}", engine.name()))?;
                 }
@@ -161,6 +181,10 @@ fn take(measured: &mut Measured, engine: Engine) -> Result<()> {
 }
 
 fn trace_calls(measured: &mut Measured, engine: Engine) -> Result<()> {
+    let mut metrics = measured.case.metrics.iter();
+    if !metrics.any(|metric| metric.key == SYSCALLS) {
+        return Ok(());
+    }
     let file = env::temp_dir().join(format!("bench-{}.strace", process::id()));
     let outcome = measure(engine, &measured.case.traced, Some(&file))
         .and_then(|values| Ok((trace::count(&file)?, values)));

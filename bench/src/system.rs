@@ -1,11 +1,14 @@
 //! What the operating system is asked besides I/O: cores, limits, CPU time, and what machine this is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::engines;
 
 /// What a process has used so far.
 ///
@@ -97,8 +100,35 @@ pub fn cores() -> io::Result<Vec<usize>> {
     Ok(CORES.get_or_init(|| allowed).clone())
 }
 
-/// Allows as many descriptors as the system lets us have.
+/// Allows as many descriptors as the system lets us have: as many as it allows anybody, if we may raise our own limit.
 pub fn raise_descriptor_limit() -> io::Result<()> {
+    let most = fs::read_to_string("/proc/sys/fs/nr_open")?;
+    if let Ok(most) = most.trim().parse() {
+        let limit = libc::rlimit {
+            rlim_cur: most,
+            rlim_max: most,
+        };
+        // SAFETY: `limit` is readable.
+        if check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).is_ok() {
+            return Ok(());
+        }
+    }
+    raise_to_hard_limit()
+}
+
+/// How many descriptors a process may have, once it has raised its limit.
+pub fn descriptor_limit() -> io::Result<u64> {
+    raise_descriptor_limit()?;
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is writable.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    Ok(limit.rlim_cur)
+}
+
+fn raise_to_hard_limit() -> io::Result<()> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -108,6 +138,22 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: `limit` is readable.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })
+}
+
+/// Sends at once what is written, on a TCP socket whose library has no method for it.
+#[cfg(feature = "peers")]
+pub fn set_nodelay(socket: &impl std::os::fd::AsRawFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: `on` is readable and has the size that is given.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NODELAY,
+            (&raw const on).cast(),
+            mem::size_of_val(&on) as libc::socklen_t,
+        )
+    })
 }
 
 /// Ends the process by SIGALRM if it lives longer than that: a lost event would make it wait for ever.
@@ -139,6 +185,8 @@ pub struct Machine {
     pub rustc: &'static str,
     pub wakeful: String,
     pub mio: String,
+    /// Of the other peers that were built in, and of C libraries.
+    pub versions: BTreeMap<&'static str, String>,
 }
 
 impl Machine {
@@ -157,16 +205,19 @@ impl Machine {
             rustc: env!("BENCH_RUSTC"),
             wakeful: locked_version("wakeful", false),
             mio: locked_version("mio", true),
+            versions: engines::versions(),
         }
     }
 }
 
 /// The version that the lock file had when this was built, of a package from a registry or of one from here.
-fn locked_version(name: &str, from_registry: bool) -> String {
+pub fn locked_version(name: &str, from_registry: bool) -> String {
     include_str!("../../Cargo.lock")
         .split("[[package]]")
         .filter(|package| package.contains("source = \"registry") == from_registry)
-        .find(|package| value_of(package, "name") == Some(name))
+        .filter(|package| value_of(package, "name") == Some(name))
+        // The newest of them, which is the one that is asked for here: they are in order.
+        .last()
         .and_then(|package| value_of(package, "version"))
         .unwrap_or("unknown")
         .to_owned()

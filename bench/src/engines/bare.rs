@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::BitOr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
@@ -19,6 +20,26 @@ pub struct Interest(c_int);
 
 impl Interest {
     pub const READABLE: Self = Self(libc::EPOLLIN | libc::EPOLLRDHUP);
+    pub const WRITABLE: Self = Self(libc::EPOLLOUT);
+
+    /// For adapters.
+    #[cfg(feature = "peers")]
+    pub fn is_readable(self) -> bool {
+        self.0 & libc::EPOLLIN != 0
+    }
+
+    #[cfg(feature = "peers")]
+    pub fn is_writable(self) -> bool {
+        self.0 & libc::EPOLLOUT != 0
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 pub struct Poll {
@@ -150,6 +171,10 @@ impl Event {
     pub fn token(&self) -> Token {
         Token(self.0.u64 as usize)
     }
+
+    pub fn is_read_closed(&self) -> bool {
+        self.0.events & (libc::EPOLLRDHUP | libc::EPOLLHUP) as u32 != 0
+    }
 }
 
 /// An eventfd, written to at every wake.
@@ -172,13 +197,58 @@ impl Waker {
     }
 }
 
+pub mod unix {
+    use std::os::fd::{AsRawFd, RawFd};
+
+    pub struct SourceFd<'a>(pub &'a RawFd);
+
+    impl AsRawFd for SourceFd<'_> {
+        fn as_raw_fd(&self) -> RawFd {
+            *self.0
+        }
+    }
+}
+
 pub mod net {
-    use std::io;
+    use std::io::{self, Read, Write};
     use std::net::SocketAddr;
     use std::os::fd::{AsRawFd, RawFd};
 
     pub use std::net::TcpStream;
-    pub use std::os::unix::net::UnixStream;
+
+    /// The standard library's, but non-blocking, as pairs are elsewhere.
+    pub struct UnixStream(std::os::unix::net::UnixStream);
+
+    impl UnixStream {
+        pub fn pair() -> io::Result<(Self, Self)> {
+            let (one, other) = std::os::unix::net::UnixStream::pair()?;
+            one.set_nonblocking(true)?;
+            other.set_nonblocking(true)?;
+            Ok((Self(one), Self(other)))
+        }
+    }
+
+    impl Read for UnixStream {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for UnixStream {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    impl AsRawFd for UnixStream {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0.as_raw_fd()
+        }
+    }
 
     pub struct TcpListener(std::net::TcpListener);
 

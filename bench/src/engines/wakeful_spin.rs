@@ -4,7 +4,7 @@ mod api {
     use std::io;
     use std::time::Duration;
 
-    pub use ::wakeful::{net, Events, Interest, Registry, Token, Waker};
+    pub use ::wakeful::{net, unix, Events, Interest, Registry, Token, Waker};
 
     pub struct Poll(::wakeful::Poll);
 

@@ -1,9 +1,14 @@
 //! What is asked of the engines. One file for each workload: its cases, what is read off them, and the goals.
 
+pub mod active;
 pub mod channel;
+pub mod churn;
 pub mod echo;
+pub mod http;
+pub mod idle;
 pub mod register;
 pub mod rtt;
+pub mod startup;
 pub mod timers;
 pub mod wait;
 pub mod wake;
@@ -25,12 +30,17 @@ pub struct Workload {
 
 pub const WORKLOADS: &[Workload] = &[
     echo::WORKLOAD,
+    active::WORKLOAD,
+    churn::WORKLOAD,
+    idle::WORKLOAD,
     wake::WORKLOAD,
     wait::WORKLOAD,
     register::WORKLOAD,
     timers::WORKLOAD,
     channel::WORKLOAD,
     rtt::WORKLOAD,
+    http::WORKLOAD,
+    startup::WORKLOAD,
 ];
 
 pub fn by_name(name: &str) -> Result<&'static Workload> {
@@ -56,6 +66,9 @@ pub struct Case {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Job {
     Echo(echo::Echo),
+    Active(active::Active),
+    Churn(churn::Churn),
+    Idle(idle::Idle),
     Awake(wake::Wakes),
     Harvest(wake::Wakes),
     Many(wake::Many),
@@ -67,6 +80,26 @@ pub enum Job {
     Overshoot(timers::Overshoot),
     Channel(channel::Channel),
     Rtt(rtt::Rtt),
+    Http(http::Http),
+    /// The server of the one above: until it is ended.
+    HttpServer,
+    Startup(startup::Startup),
+}
+
+impl Job {
+    /// In how many rounds it is measured, whatever is asked for: some take long, and differ little.
+    pub fn most_rounds(&self) -> usize {
+        match self {
+            Self::Startup(job) if job.builds => 3,
+            Self::Startup(_) | Self::Http(_) => 7,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Whether it is a server, which a client keeps busy.
+    pub fn has_client(&self) -> bool {
+        matches!(self, Self::Echo(_) | Self::Churn(_))
+    }
 }
 
 /// One number that is read off a measurement; less is better, always.
@@ -80,6 +113,8 @@ pub struct Metric {
 
 /// The metric that comes out of the traced run.
 pub const SYSCALLS: &str = "syscalls";
+/// What a program calls the points of a distribution: this, and the share of operations that took no longer.
+pub const CURVE: &str = "@";
 /// What a program calls the number of its operations, between its two marks.
 pub const OPERATIONS: &str = "operations";
 
@@ -91,6 +126,8 @@ pub enum Goal {
     AtMost(f64),
     /// At most that many times what the best of those takes.
     TimesBest(f64, &'static [Engine]),
+    /// At most that many times what each of those takes.
+    TimesEach(&'static [(f64, Engine)]),
     /// What wakeful that spins is to reach: at most that many times what mio takes.
     SpinTimesMio(f64),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{all, Case, Goal, Job, Metric, Workload, SYSCALLS};
+use super::{Case, Goal, Job, Metric, Workload, SYSCALLS};
 use crate::engines::Engine;
 
 pub const WORKLOAD: Workload = Workload {
@@ -54,7 +54,13 @@ const fn cpu(unit: &'static str) -> Metric {
 }
 
 const AWAKE: &[Metric] = &[
-    time("ns/wake", Some(Goal::AtMost(15.0))),
+    time(
+        "ns/wake",
+        Some(Goal::TimesEach(&[
+            (0.05, Engine::Mio),
+            (1.0, Engine::Polling),
+        ])),
+    ),
     syscalls("system calls/wake", Some(Goal::AtMost(0.0))),
 ];
 const HARVEST: &[Metric] = &[
@@ -87,7 +93,7 @@ fn cases(quick: bool) -> Vec<Case> {
         job: job(less(number)),
         traced: job(2_100),
         metrics,
-        fits: all,
+        fits: Engine::wakes,
     };
     vec![
         case(
@@ -119,6 +125,18 @@ fn cases(quick: bool) -> Vec<Case> {
                 MANY,
             )
         },
+        case(
+            "1 producer",
+            "a thread wakes another as fast as it can",
+            |wakes| {
+                Job::Producers(Producers {
+                    producers: 1,
+                    wakes,
+                })
+            },
+            500_000,
+            PRODUCERS,
+        ),
         case(
             "2 producers",
             "two threads wake a third as fast as they can",

@@ -1,16 +1,16 @@
-//! The echo server: edge-triggered, reads until `WouldBlock`.
+//! The echo server: edge-triggered, reads until `WouldBlock`, or until a read was short.
 
 use std::io::{ErrorKind, Read, Write};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 
 use super::api::net::{TcpListener, TcpStream};
 use super::api::{Events, Interest, Poll, Registry, Token};
 
+use crate::engines::window::Window;
 use crate::process::announce;
-use crate::system::Usage;
 use crate::workloads::echo::Echo;
-use crate::workloads::{values, Values};
+use crate::workloads::Values;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 
@@ -25,8 +25,11 @@ pub fn serve(job: &Echo) -> Result<Values> {
 
     let mut connections = Vec::with_capacity(job.connections);
     let mut open = 0;
-    let mut buffer = vec![0; 4096];
-    let mut window = Window::new(job);
+    let mut server = Server {
+        buffer: vec![0; job.buffer()],
+        stop_short: job.stop_short,
+        window: job.window(),
+    };
     while open > 0 || connections.len() < job.connections {
         super::poll(&mut poll, &mut events, None)?;
         for event in events.iter() {
@@ -34,10 +37,13 @@ pub fn serve(job: &Echo) -> Result<Values> {
                 LISTENER => open += accept_all(&listener, poll.registry(), &mut connections)?,
                 Token(key) => {
                     // An event may be spurious: for a connection that is no more it is.
-                    let Some(Some(stream)) = connections.get_mut(key) else {
+                    let Some(Some(connection)) = connections.get_mut(key) else {
                         continue;
                     };
-                    if echo(stream, &mut buffer, &mut window)? {
+                    // What has been read short may have been the last before the end.
+                    let is_last = job.stop_short && event.is_read_closed();
+                    if server.serve(connection, Token(key), is_last, poll.registry())? {
+                        poll.registry().deregister(&mut connection.stream)?;
                         connections[key] = None;
                         open -= 1;
                     }
@@ -45,13 +51,13 @@ pub fn serve(job: &Echo) -> Result<Values> {
             }
         }
     }
-    window.close(job)
+    server.window.close(job.requests)
 }
 
 fn accept_all(
     listener: &TcpListener,
     registry: &Registry,
-    connections: &mut Vec<Option<TcpStream>>,
+    connections: &mut Vec<Option<Connection>>,
 ) -> Result<usize> {
     let before = connections.len();
     loop {
@@ -60,7 +66,7 @@ fn accept_all(
                 stream.set_nodelay(true)?;
                 let token = Token(connections.len());
                 registry.register(&mut stream, token, Interest::READABLE)?;
-                connections.push(Some(stream));
+                connections.push(Some(Connection::new(stream)));
             }
             Err(err) if err.kind() == ErrorKind::WouldBlock => break,
             Err(err) if err.kind() == ErrorKind::Interrupted => {}
@@ -70,71 +76,89 @@ fn accept_all(
     Ok(connections.len() - before)
 }
 
-/// Sends back what has come; whether that was the end.
-fn echo(stream: &mut TcpStream, buffer: &mut [u8], window: &mut Window) -> Result<bool> {
-    loop {
-        match stream.read(buffer) {
-            Ok(0) => return Ok(true),
-            Ok(length) => {
-                // One message is under way at a time, for which the kernel always has room.
-                let written = stream.write(&buffer[..length])?;
-                ensure!(written == length, "no room to send back {length} bytes");
-                window.count(length as u64);
-            }
-            Err(err) if err.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(err) if err.kind() == ErrorKind::Interrupted => {}
-            Err(err) => return Err(err.into()),
-        }
-    }
+struct Connection {
+    stream: TcpStream,
+    /// What could not be sent back yet. Nothing is read before it is.
+    rest: Vec<u8>,
+    hears_of_room: bool,
 }
 
-/// From the last byte of the warm-up to the last that is measured.
-struct Window {
-    bytes: u64,
-    /// How many bytes make the next mark.
-    next: u64,
-    end: u64,
-    marks: Vec<Usage>,
-}
-
-impl Window {
-    fn new(job: &Echo) -> Self {
+impl Connection {
+    fn new(stream: TcpStream) -> Self {
         Self {
-            bytes: 0,
-            next: job.warm_up * Echo::MESSAGE as u64,
-            end: (job.warm_up + job.requests) * Echo::MESSAGE as u64,
-            marks: Vec::with_capacity(2),
+            stream,
+            rest: Vec::new(),
+            hears_of_room: false,
+        }
+    }
+}
+
+struct Server {
+    buffer: Vec<u8>,
+    stop_short: bool,
+    window: Window,
+}
+
+impl Server {
+    /// Sends back what has come; whether that was the end.
+    fn serve(
+        &mut self,
+        connection: &mut Connection,
+        token: Token,
+        is_last: bool,
+        registry: &Registry,
+    ) -> Result<bool> {
+        if !connection.rest.is_empty() {
+            let written = self.write(&mut connection.stream, &connection.rest)?;
+            connection.rest.drain(..written);
+            if !connection.rest.is_empty() {
+                return Ok(false);
+            }
+        }
+        loop {
+            let length = match connection.stream.read(&mut self.buffer) {
+                Ok(0) => return Ok(true),
+                Ok(length) => length,
+                Err(err) if err.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+                Err(err) => return Err(err.into()),
+            };
+            let buffer = std::mem::take(&mut self.buffer);
+            let written = self.write(&mut connection.stream, &buffer[..length]);
+            self.buffer = buffer;
+            let written = written?;
+            if written < length {
+                connection
+                    .rest
+                    .extend_from_slice(&self.buffer[written..length]);
+                if !connection.hears_of_room {
+                    connection.hears_of_room = true;
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    registry.reregister(&mut connection.stream, token, interest)?;
+                }
+                return Ok(false);
+            }
+            if self.stop_short && length < self.buffer.len() && !is_last {
+                return Ok(false);
+            }
         }
     }
 
-    fn count(&mut self, bytes: u64) {
-        self.bytes += bytes;
-        if self.bytes >= self.next {
-            self.mark();
+    /// As much as there is room for.
+    fn write(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> Result<usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match stream.write(&bytes[written..]) {
+                Ok(length) => {
+                    ensure!(length > 0, "nothing is written");
+                    written += length;
+                    self.window.count(length as u64);
+                }
+                Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+                Err(err) if err.kind() == ErrorKind::Interrupted => {}
+                Err(err) => return Err(err.into()),
+            }
         }
-    }
-
-    #[cold]
-    fn mark(&mut self) {
-        self.marks.push(Usage::now());
-        self.next = if self.marks.len() == 1 {
-            self.end
-        } else {
-            u64::MAX
-        };
-    }
-
-    fn close(self, job: &Echo) -> Result<Values> {
-        let expected = job.total() * Echo::MESSAGE as u64;
-        ensure!(
-            self.bytes == expected,
-            "echoed {} bytes, not {expected}",
-            self.bytes
-        );
-        let [start, end] = self.marks[..] else {
-            return None.context("the measured part was not reached");
-        };
-        let cpu = end.nanos_since(start) / job.requests as f64;
-        Ok(values([("cpu", cpu), ("operations", job.requests as f64)]))
+        Ok(written)
     }
 }

@@ -2,7 +2,10 @@
 
 use super::api;
 
+mod active;
+mod churn;
 mod echo;
+mod idle;
 mod overshoot;
 mod register;
 mod rtt;
@@ -23,6 +26,9 @@ use crate::workloads::{Job, Values};
 pub fn run(job: &Job) -> Result<Values> {
     match job {
         Job::Echo(job) => echo::serve(job),
+        Job::Active(job) => active::active(job),
+        Job::Churn(job) => churn::serve(job),
+        Job::Idle(job) => idle::idle(job),
         Job::Awake(job) => wake::awake(job),
         Job::Harvest(job) => wake::harvest(job),
         Job::Many(job) => wake::many(job),
@@ -32,7 +38,9 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Register(job) => register::register(job),
         Job::Overshoot(job) => overshoot::overshoot(job),
         Job::Rtt(job) => rtt::rtt(job),
-        Job::Timers(_) | Job::Channel(_) => bail!("not over the API that the engines share"),
+        Job::Timers(_) | Job::Channel(_) | Job::Http(_) | Job::HttpServer | Job::Startup(_) => {
+            bail!("not over the API that the engines share")
+        }
     }
 }
 

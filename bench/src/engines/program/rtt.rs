@@ -12,8 +12,8 @@ use super::api::net::{TcpListener, TcpStream};
 use super::api::{Events, Interest, Poll, Token};
 
 use crate::system::{pin, Side, Usage};
-use crate::workloads::rtt::Rtt;
-use crate::workloads::{values, Values};
+use crate::workloads::rtt::{summary, Rtt};
+use crate::workloads::Values;
 
 type Message = [u8; 64];
 
@@ -67,15 +67,7 @@ pub fn rtt(job: &Rtt) -> Result<Values> {
     echo.join()
         .map_err(|_| anyhow!("the other side panicked"))??;
 
-    let micros = |share| histogram.value_at_quantile(share) as f64 / 1000.0;
-    Ok(values([
-        ("p50", micros(0.5)),
-        ("p90", micros(0.9)),
-        ("p99", micros(0.99)),
-        ("p99.9", micros(0.999)),
-        ("cpu", cpu / 1000.0 / job.trips as f64),
-        ("operations", job.trips as f64),
-    ]))
+    Ok(summary(&histogram, cpu, job))
 }
 
 /// One end of the connection, with a poll of its own.

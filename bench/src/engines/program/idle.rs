@@ -1,0 +1,95 @@
+//! Many registrations of which nothing is heard.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd};
+
+use anyhow::{ensure, Result};
+
+use super::api::net::TcpStream;
+use super::api::unix::SourceFd;
+use super::api::{Events, Interest, Poll, Token};
+use super::BATCHES;
+
+use crate::allocations;
+use crate::stats::median;
+use crate::system::{thread_time, Usage};
+use crate::workloads::idle::Idle;
+use crate::workloads::{values, Values};
+
+pub fn idle(job: &Idle) -> Result<Values> {
+    let mut sources = (0..job.sources)
+        .map(|_| eventfd())
+        .collect::<Result<Vec<_>>>()?;
+    let few = job.sources.min(Idle::FEW);
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(8);
+
+    let before = allocations::in_use();
+    register(&poll, &sources, 0..few)?;
+    let among_few = each(job, &mut poll, &mut events, &mut sources[..few])?;
+    register(&poll, &sources, few..job.sources)?;
+    let heap = (allocations::in_use() - before) as f64 / job.sources as f64;
+
+    each(job, &mut poll, &mut events, &mut sources)?;
+    Usage::now();
+    let among_all = each(job, &mut poll, &mut events, &mut sources)?;
+    Usage::now();
+    Ok(values([
+        ("heap", heap),
+        ("bytes", heap + size_of::<TcpStream>() as f64),
+        ("time", among_all),
+        ("growth", among_all / among_few),
+        ("operations", done(job)),
+    ]))
+}
+
+fn eventfd() -> Result<File> {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    ensure!(fd >= 0, "eventfd: {}", std::io::Error::last_os_error());
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+fn register(poll: &Poll, sources: &[File], range: std::ops::Range<usize>) -> Result<()> {
+    for number in range {
+        let fd = sources[number].as_raw_fd();
+        poll.registry()
+            .register(&mut SourceFd(&fd), Token(number), Interest::READABLE)?;
+    }
+    Ok(())
+}
+
+/// How many of the sources are ever heard of.
+const HEARD: usize = 16;
+
+/// What an event takes: write, poll, read. The median over batches, in nanoseconds of CPU, as nothing of this waits.
+fn each(job: &Idle, poll: &mut Poll, events: &mut Events, sources: &mut [File]) -> Result<f64> {
+    let step = sources.len() / HEARD;
+    let size = (job.events / BATCHES).max(1);
+    let mut nanos = Vec::with_capacity(BATCHES as usize);
+    for _ in 0..BATCHES {
+        let start = thread_time();
+        for number in 0..size as usize {
+            let place = number % HEARD * step;
+            let source = &mut sources[place];
+            source.write_all(&1_u64.to_ne_bytes())?;
+            super::poll(poll, events, None)?;
+            let mut tokens = events.iter().map(|event| event.token());
+            ensure!(
+                tokens.next() == Some(Token(place)) && tokens.next().is_none(),
+                "not the one event"
+            );
+            source.read_exact(&mut [0; 8])?;
+        }
+        nanos.push((thread_time() - start).as_nanos() as f64 / size as f64);
+    }
+    Ok(median(&nanos))
+}
+
+/// How many events [`each`] waits for.
+fn done(job: &Idle) -> f64 {
+    ((job.events / BATCHES).max(1) * BATCHES) as f64
+}

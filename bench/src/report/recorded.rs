@@ -1,0 +1,250 @@
+//! What earlier runs have recorded, put together: of each case the newest.
+//!
+//! A case comes from one run as a whole, so what stands side by side was measured side by side. A run with `--quick`
+//! counts only where there is no other.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::palette;
+use crate::workloads::WORKLOADS;
+
+#[derive(Deserialize)]
+struct File {
+    machine: BTreeMap<String, Value>,
+    quick: bool,
+    rounds: usize,
+    results: Vec<Entry>,
+}
+
+/// One metric of one engine in one case.
+#[derive(Clone, Deserialize)]
+pub struct Entry {
+    pub workload: String,
+    pub case: String,
+    pub engine: String,
+    pub metric: String,
+    pub unit: String,
+    /// Nothing where it is no number.
+    pub median: Option<f64>,
+    #[serde(default)]
+    pub ratio_to_mio: Option<f64>,
+    #[serde(default)]
+    pub ratio_to_wakeful: Option<f64>,
+    #[serde(default)]
+    pub goal: Option<String>,
+    pub is_goal_met: Option<bool>,
+    pub rounds: Vec<Option<f64>>,
+    #[serde(default)]
+    pub curve: BTreeMap<String, f64>,
+}
+
+impl Entry {
+    pub fn numbers(&self) -> Vec<f64> {
+        self.rounds.iter().flatten().copied().collect()
+    }
+}
+
+/// Where, when and with what a run took place.
+pub struct Run {
+    pub machine: BTreeMap<String, String>,
+    pub quick: bool,
+    pub rounds: usize,
+}
+
+/// A case, and the run that it is from.
+pub struct Case {
+    pub workload: String,
+    pub name: String,
+    /// Its place in the list of runs.
+    pub run: usize,
+    pub entries: Vec<Entry>,
+}
+
+impl Case {
+    /// What was measured of one metric, in the order of the palette.
+    pub fn of(&self, metric: &str) -> Vec<&Entry> {
+        let mut entries: Vec<_> = self.entries.iter().filter(|e| e.metric == metric).collect();
+        entries.sort_by_key(|entry| palette::place(&entry.engine));
+        entries
+    }
+
+    /// The unit of a metric, and before it which metric that is if another has the same unit.
+    pub fn label(&self, entry: &Entry) -> String {
+        let mut others = self.entries.iter().filter(|other| other.unit == entry.unit);
+        match others.any(|other| other.metric != entry.metric) {
+            false => entry.unit.clone(),
+            true => format!("{}, {}", entry.metric, entry.unit),
+        }
+    }
+
+    /// The metrics with their units, in the order in which they were recorded.
+    pub fn metrics(&self) -> Vec<(&str, &str)> {
+        let mut seen = BTreeSet::new();
+        let named = self.entries.iter().map(|e| (&*e.metric, &*e.unit));
+        named.filter(|&(metric, _)| seen.insert(metric)).collect()
+    }
+}
+
+pub struct Recorded {
+    /// Those that some case is from, newest first.
+    pub runs: Vec<Run>,
+    /// In the order of workloads; those of one workload as the newest run has them.
+    pub cases: Vec<Case>,
+}
+
+impl Recorded {
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
+    pub fn of<'a>(&'a self, workload: &'a str) -> impl Iterator<Item = &'a Case> {
+        self.cases
+            .iter()
+            .filter(move |case| case.workload == workload)
+    }
+
+    pub fn workloads(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let names = self.cases.iter().map(|case| &*case.workload);
+        names.filter(|name| seen.insert(*name)).collect()
+    }
+}
+
+/// The JSON files of a folder, which may not be there yet.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let reading = || format!("reading {}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let path = entry.with_context(reading)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+pub fn read(paths: &[PathBuf]) -> Result<Recorded> {
+    let mut files = Vec::new();
+    for path in paths {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let file: File = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not of this bench", path.display()))?;
+        files.push(file);
+    }
+    Ok(merge(files))
+}
+
+fn merge(mut files: Vec<File>) -> Recorded {
+    // Dates as they are recorded sort as text.
+    files.sort_by_key(|file| (file.quick, Reverse(date(file))));
+    let mut recorded = Recorded {
+        runs: Vec::new(),
+        cases: Vec::new(),
+    };
+    let mut places = BTreeMap::new();
+    for file in files {
+        let run = recorded.runs.len();
+        for entry in file.results {
+            let key = (entry.workload.clone(), entry.case.clone());
+            let place = *places.entry(key).or_insert_with(|| {
+                recorded.cases.push(Case {
+                    workload: entry.workload.clone(),
+                    name: entry.case.clone(),
+                    run,
+                    entries: Vec::new(),
+                });
+                recorded.cases.len() - 1
+            });
+            if recorded.cases[place].run == run {
+                recorded.cases[place].entries.push(entry);
+            }
+        }
+        if recorded.cases.iter().any(|case| case.run == run) {
+            recorded.runs.push(Run {
+                machine: file
+                    .machine
+                    .into_iter()
+                    .map(|(key, value)| (key, text(value)))
+                    .collect(),
+                quick: file.quick,
+                rounds: file.rounds,
+            });
+        }
+    }
+    // As the bench lists them, whichever run they are from.
+    let place = |case: &Case| {
+        WORKLOADS
+            .iter()
+            .position(|workload| workload.name == case.workload)
+    };
+    recorded
+        .cases
+        .sort_by_key(|case| place(case).unwrap_or(usize::MAX));
+    recorded
+}
+
+fn date(file: &File) -> String {
+    file.machine
+        .get("date")
+        .map(|date| text(date.clone()))
+        .unwrap_or_default()
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Object(map) => {
+            let parts = map
+                .into_iter()
+                .map(|(key, value)| format!("{key} {}", text(value)));
+            parts.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn file(date: &str, quick: bool, case: &str, median: f64) -> File {
+        serde_json::from_value(json!({
+            "machine": { "date": date }, "quick": quick, "rounds": 1,
+            "results": [{ "workload": "echo", "case": case, "engine": "mio", "metric": "cpu", "unit": "ns",
+                "median": median, "is_goal_met": null, "rounds": [median] }],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_newest_of_each_case_is_taken_and_quick_runs_last() {
+        let recorded = merge(vec![
+            file("2026-01-01", false, "1 conn", 1.0),
+            file("2026-01-02", false, "1 conn", 2.0),
+            file("2026-01-03", true, "1 conn", 3.0),
+            file("2026-01-01", true, "64 conn", 4.0),
+        ]);
+        let medians: Vec<_> = recorded
+            .cases
+            .iter()
+            .map(|case| case.entries[0].median)
+            .collect();
+        assert_eq!(medians, [Some(2.0), Some(4.0)]);
+        assert_eq!(recorded.runs.len(), 2);
+    }
+}

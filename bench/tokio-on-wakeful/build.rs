@@ -1,0 +1,16 @@
+//! As the bench's own, without the event loops in C.
+
+use std::env;
+use std::process::Command;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("--version").output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let version = version.unwrap_or_else(|_| "unknown".to_owned());
+    println!("cargo:rustc-env=BENCH_RUSTC={version}");
+    for library in ["libuv", "libevent", "libev"] {
+        println!("cargo:rustc-check-cfg=cfg(has_{library})");
+    }
+}
