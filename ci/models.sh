@@ -14,7 +14,7 @@ suites='builder channels conformance connect_status diagnostics errors interrupt
     source_fd stress_edges tcp threads timeouts timers udp unix_sockets user_sources wakers'
 # Those need epoll.
 epoll='--skip exclusively --skip exclusive_is_refused --skip exclusive_reports --skip exclusive_wakes
-    --skip to_exclusive --skip without_exclusive'
+    --skip to_exclusive --skip without_exclusive --skip on_epoll'
 
 for model in kqueue event_ports; do
     echo "== a model of $model"

@@ -2,25 +2,23 @@
 //!
 //! The tests stand in the order of the table and are named in its words.
 
-#![cfg(all(unix, feature = "os-poll", feature = "net", feature = "os-ext"))]
+#![cfg(all(feature = "os-poll", feature = "net", feature = "os-ext"))]
 #![allow(unsafe_code)] // a signal for one thread, a limit on descriptors
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs, thread};
 
 use wakeful::event::Source;
-use wakeful::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use wakeful::net::{TcpListener, TcpStream, UdpSocket};
 use wakeful::time::Timer;
-use wakeful::unix::{pipe, SourceFd};
 use wakeful::{channel, user, Backend, Events, Interest, Poll, Token, Waker};
+
+#[path = "common/pipe.rs"]
+mod pipe;
+#[cfg(not(target_family = "wasm"))]
+#[path = "common/program.rs"]
+mod program;
 
 const TOKEN: Token = Token(7);
 /// Reached by a failing test only.
@@ -84,62 +82,6 @@ mod registering {
             }
         });
     }
-
-    #[test]
-    fn a_raw_descriptor_that_is_registered_already_exists() {
-        on_every_backend(|new_poll| {
-            let poll = new_poll();
-            let mut socket = udp();
-            register(&poll, &mut socket).unwrap();
-            is(
-                register_raw(&poll, socket.as_raw_fd()),
-                ErrorKind::AlreadyExists,
-            );
-
-            let socket = udp();
-            register_raw(&poll, socket.as_raw_fd()).unwrap();
-            is(
-                register_raw(&poll, socket.as_raw_fd()),
-                ErrorKind::AlreadyExists,
-            );
-        });
-    }
-
-    #[test]
-    fn a_raw_descriptor_that_is_not_registered_is_not_found() {
-        on_every_backend(|new_poll| {
-            let poll = new_poll();
-            let socket = udp();
-            let fd = socket.as_raw_fd();
-            is(reregister(&poll, &mut SourceFd(&fd)), ErrorKind::NotFound);
-            is(
-                poll.registry().deregister(&mut SourceFd(&fd)),
-                ErrorKind::NotFound,
-            );
-        });
-    }
-
-    #[test]
-    fn what_is_not_open_is_ebadf() {
-        on_every_backend(|new_poll| {
-            let poll = new_poll();
-            is_code(register_raw(&poll, NEVER_OPEN), libc::EBADF);
-        });
-    }
-
-    #[test]
-    fn files_and_directories_are_denied() {
-        on_every_backend(|new_poll| {
-            let poll = new_poll();
-            for path in [file!(), "."] {
-                let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-                is(
-                    register_raw(&poll, file.as_raw_fd()),
-                    ErrorKind::PermissionDenied,
-                );
-            }
-        });
-    }
 }
 
 mod exclusive_interest {
@@ -198,6 +140,289 @@ mod polling {
             is(outcome, ErrorKind::InvalidInput);
         });
     }
+}
+
+mod making_a_poll {
+    use super::*;
+
+    #[cfg(not(target_family = "wasm"))]
+    #[test]
+    fn an_unknown_backend_in_the_environment_is_invalid_input() {
+        let test = "making_a_poll::an_unknown_backend_in_the_environment_is_invalid_input";
+        in_child(test, &[("WAKEFUL_BACKEND", "select")], || {
+            is(Poll::new(), ErrorKind::InvalidInput);
+            // Who asks for one does not look there.
+            on_every_backend(|new_poll| drop(new_poll()));
+        });
+    }
+
+    #[test]
+    fn a_backend_that_the_system_lacks_is_unsupported() {
+        for backend in [
+            Backend::Epoll,
+            Backend::Kqueue,
+            Backend::Poll,
+            Backend::Iocp,
+        ] {
+            if !Backend::available().contains(&backend) {
+                is(
+                    Poll::builder().backend(backend).build(),
+                    ErrorKind::Unsupported,
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn busy_polling_needs_epoll() {
+        for &backend in Backend::available() {
+            if backend != Backend::Epoll {
+                let builder = Poll::builder().backend(backend);
+                let outcome = builder.busy_poll(Duration::from_micros(50), 8, false);
+                is(outcome.build(), ErrorKind::Unsupported);
+            }
+        }
+    }
+}
+
+mod waking {
+    use super::*;
+
+    #[test]
+    fn a_waker_whose_poll_is_gone_wakes_nobody() {
+        on_every_backend(|new_poll| {
+            let poll = new_poll();
+            let waker = Waker::new(poll.registry(), TOKEN).unwrap();
+            drop(poll);
+            waker.wake().unwrap();
+        });
+    }
+}
+
+mod sockets_and_pipes {
+    use super::*;
+
+    #[test]
+    fn what_is_not_ready_would_block() {
+        let mut buf = [0; 8];
+        let (mut stream, _peer) = tcp_pair();
+        is(stream.read(&mut buf), ErrorKind::WouldBlock);
+        is(fill(&mut stream), ErrorKind::WouldBlock);
+        is(tcp_listener().accept(), ErrorKind::WouldBlock);
+        is(udp().recv_from(&mut buf), ErrorKind::WouldBlock);
+
+        let (mut sender, mut receiver) = pipe::new().unwrap();
+        is(receiver.read(&mut buf), ErrorKind::WouldBlock);
+        is(fill(&mut sender), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_refused_connection_is_the_pending_error() {
+        on_every_backend(|new_poll| {
+            let mut poll = new_poll();
+            let mut events = Events::with_capacity(8);
+            let mut stream = TcpStream::connect(nobody_listens()).unwrap();
+            poll.registry()
+                .register(&mut stream, TOKEN, Interest::WRITABLE)
+                .unwrap();
+
+            let pending = loop {
+                poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                assert!(!events.is_empty());
+                // None if the event was spurious.
+                if let Some(pending) = stream.take_error().unwrap() {
+                    break pending;
+                }
+            };
+            assert_eq!(pending.kind(), ErrorKind::ConnectionRefused);
+            // Others forget it with the socket only.
+            if cfg!(unix) {
+                assert!(stream.take_error().unwrap().is_none());
+            }
+        });
+    }
+
+    #[test]
+    fn an_unconnected_socket_has_no_peer() {
+        is(udp().peer_addr(), ErrorKind::NotConnected);
+        assert!(udp().send(b"to nobody").is_err());
+    }
+
+    #[test]
+    fn a_taken_address_is_in_use() {
+        let listener = tcp_listener();
+        let address = listener.local_addr().unwrap();
+        is(TcpListener::bind(address), ErrorKind::AddrInUse);
+        let socket = udp();
+        is(
+            UdpSocket::bind(socket.local_addr().unwrap()),
+            ErrorKind::AddrInUse,
+        );
+    }
+
+    #[test]
+    fn a_foreign_address_is_not_available() {
+        // For documentation only (RFC 5737): no interface has it.
+        let foreign: SocketAddr = "192.0.2.1:0".parse().unwrap();
+        is(TcpListener::bind(foreign), ErrorKind::AddrNotAvailable);
+        is(UdpSocket::bind(foreign), ErrorKind::AddrNotAvailable);
+    }
+
+    #[test]
+    fn an_option_out_of_range_is_invalid_input() {
+        is(tcp_listener().set_ttl(256), ErrorKind::InvalidInput);
+        is(udp().set_ttl(256), ErrorKind::InvalidInput);
+    }
+
+    // Elsewhere a socket does not tell whether it blocks.
+    #[cfg(unix)]
+    #[test]
+    #[cfg_attr(
+        not(debug_assertions),
+        ignore = "panics in builds with debug assertions"
+    )]
+    #[should_panic(expected = "set_nonblocking")]
+    fn from_std_panics_at_a_socket_that_blocks() {
+        let _ = TcpListener::from_std(StdTcpListener::bind(LOOPBACK).unwrap());
+    }
+}
+
+/// Where sources are descriptors.
+#[cfg(unix)]
+mod of_descriptors {
+    use std::fs::File;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+    use std::path::Path;
+
+    use wakeful::unix::{pipe, SourceFd};
+
+    use super::*;
+
+    const NEVER_OPEN: RawFd = RawFd::MAX;
+
+    #[test]
+    fn a_raw_descriptor_that_is_registered_already_exists() {
+        on_every_backend(|new_poll| {
+            let poll = new_poll();
+            let mut socket = udp();
+            register(&poll, &mut socket).unwrap();
+            is(
+                register_raw(&poll, socket.as_raw_fd()),
+                ErrorKind::AlreadyExists,
+            );
+
+            let socket = udp();
+            register_raw(&poll, socket.as_raw_fd()).unwrap();
+            is(
+                register_raw(&poll, socket.as_raw_fd()),
+                ErrorKind::AlreadyExists,
+            );
+        });
+    }
+
+    #[test]
+    fn a_raw_descriptor_that_is_not_registered_is_not_found() {
+        on_every_backend(|new_poll| {
+            let poll = new_poll();
+            let socket = udp();
+            let fd = socket.as_raw_fd();
+            is(reregister(&poll, &mut SourceFd(&fd)), ErrorKind::NotFound);
+            is(
+                poll.registry().deregister(&mut SourceFd(&fd)),
+                ErrorKind::NotFound,
+            );
+        });
+    }
+
+    #[test]
+    fn what_is_not_open_is_ebadf() {
+        on_every_backend(|new_poll| {
+            let poll = new_poll();
+            is_code(register_raw(&poll, NEVER_OPEN), libc::EBADF);
+        });
+    }
+
+    #[test]
+    fn files_and_directories_are_denied() {
+        on_every_backend(|new_poll| {
+            let poll = new_poll();
+            for path in [file!(), "."] {
+                let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+                is(
+                    register_raw(&poll, file.as_raw_fd()),
+                    ErrorKind::PermissionDenied,
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn too_many_open_files_are_emfile() {
+        in_child(
+            "of_descriptors::too_many_open_files_are_emfile",
+            &[],
+            || {
+                on_every_backend(|new_poll| {
+                    let (poll, listener) = (new_poll(), tcp_listener());
+                    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                    let backend = poll.backend();
+                    with_no_descriptors_left(|| {
+                        is_code(Poll::builder().backend(backend).build(), libc::EMFILE);
+                        is_code(TcpListener::bind(LOOPBACK.parse().unwrap()), libc::EMFILE);
+                        is_code(listener.accept(), libc::EMFILE);
+                        is_code(pipe::new(), libc::EMFILE);
+                        // These need none.
+                        Waker::new(poll.registry(), TOKEN).unwrap();
+                        poll.registry().try_clone().unwrap();
+                    });
+                    // The connection still waits.
+                    listener.accept().unwrap();
+                    drop(client);
+                });
+            },
+        );
+    }
+
+    fn register_raw(poll: &Poll, fd: RawFd) -> io::Result<()> {
+        poll.registry()
+            .register(&mut SourceFd(&fd), TOKEN, Interest::READABLE)
+    }
+
+    /// Uses up all descriptors meanwhile. For processes with one test.
+    fn with_no_descriptors_left(body: impl FnOnce()) {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: `limit` is writable.
+        let outcome = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+        assert_eq!(outcome, 0);
+        limit.rlim_cur = limit.rlim_cur.min(64);
+        // SAFETY: `limit` is readable.
+        let outcome = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+        assert_eq!(outcome, 0);
+        let mut hoard: Vec<OwnedFd> = Vec::with_capacity(64);
+        loop {
+            // SAFETY: takes numbers only.
+            let fd = unsafe { libc::dup(0) };
+            if fd < 0 {
+                break;
+            }
+            // SAFETY: `fd` was opened just now.
+            hoard.push(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        body();
+    }
+}
+
+/// Where there are signals.
+#[cfg(unix)]
+mod of_signals {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
 
     #[test]
     fn a_signal_is_interrupted() {
@@ -234,155 +459,36 @@ mod polling {
             signal_hook::low_level::unregister(id);
         }
     }
-}
 
-mod making_a_poll {
-    use super::*;
-
-    #[test]
-    fn an_unknown_backend_in_the_environment_is_invalid_input() {
-        let test = "making_a_poll::an_unknown_backend_in_the_environment_is_invalid_input";
-        in_child(test, &[("WAKEFUL_BACKEND", "select")], || {
-            is(Poll::new(), ErrorKind::InvalidInput);
-            // Who asks for one does not look there.
-            on_every_backend(|new_poll| drop(new_poll()));
-        });
-    }
-
-    #[test]
-    fn a_backend_that_the_system_lacks_is_unsupported() {
-        for backend in [Backend::Epoll, Backend::Poll] {
-            if !Backend::available().contains(&backend) {
-                is(
-                    Poll::builder().backend(backend).build(),
-                    ErrorKind::Unsupported,
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn busy_polling_needs_epoll() {
-        let builder = Poll::builder().backend(Backend::Poll);
-        let outcome = builder
-            .busy_poll(Duration::from_micros(50), 8, false)
-            .build();
-        is(outcome, ErrorKind::Unsupported);
-    }
-
-    #[test]
-    fn too_many_open_files_are_emfile() {
-        in_child("making_a_poll::too_many_open_files_are_emfile", &[], || {
-            on_every_backend(|new_poll| {
-                let (poll, listener) = (new_poll(), tcp_listener());
-                let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-                let backend = poll.backend();
-                with_no_descriptors_left(|| {
-                    is_code(Poll::builder().backend(backend).build(), libc::EMFILE);
-                    is_code(TcpListener::bind(LOOPBACK.parse().unwrap()), libc::EMFILE);
-                    is_code(listener.accept(), libc::EMFILE);
-                    is_code(pipe::new(), libc::EMFILE);
-                    // These need none.
-                    Waker::new(poll.registry(), TOKEN).unwrap();
-                    poll.registry().try_clone().unwrap();
-                });
-                // The connection still waits.
-                listener.accept().unwrap();
-                drop(client);
+    /// Sends a signal to this thread, over and over, while `wait` waits.
+    fn while_signalled<R>(signal: libc::c_int, wait: impl FnOnce() -> R) -> R {
+        // SAFETY: asks for a number, and cannot fail.
+        let waiting = unsafe { libc::pthread_self() } as usize;
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    // SAFETY: the scope does not end before this thread has, so the other one lives.
+                    unsafe { libc::pthread_kill(waiting as libc::pthread_t, signal) };
+                    thread::yield_now();
+                }
             });
-        });
+            let outcome = wait();
+            done.store(true, Ordering::Release);
+            outcome
+        })
     }
 }
 
-mod waking {
+#[cfg(unix)]
+mod of_unix_sockets {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use wakeful::net::{UnixDatagram, UnixListener, UnixStream};
+    use wakeful::unix::pipe;
+
     use super::*;
-
-    #[test]
-    fn a_waker_whose_poll_is_gone_wakes_nobody() {
-        on_every_backend(|new_poll| {
-            let poll = new_poll();
-            let waker = Waker::new(poll.registry(), TOKEN).unwrap();
-            drop(poll);
-            waker.wake().unwrap();
-        });
-    }
-}
-
-mod sockets_and_pipes {
-    use super::*;
-
-    #[test]
-    fn what_is_not_ready_would_block() {
-        let mut buf = [0; 8];
-        let (mut stream, _peer) = tcp_pair();
-        is(stream.read(&mut buf), ErrorKind::WouldBlock);
-        is(fill(&mut stream), ErrorKind::WouldBlock);
-        is(tcp_listener().accept(), ErrorKind::WouldBlock);
-        is(udp().recv_from(&mut buf), ErrorKind::WouldBlock);
-
-        let (mut stream, _peer) = UnixStream::pair().unwrap();
-        is(stream.read(&mut buf), ErrorKind::WouldBlock);
-        is(fill(&mut stream), ErrorKind::WouldBlock);
-        let (datagrams, _peer) = UnixDatagram::pair().unwrap();
-        is(datagrams.recv(&mut buf), ErrorKind::WouldBlock);
-
-        let (mut sender, mut receiver) = pipe::new().unwrap();
-        is(receiver.read(&mut buf), ErrorKind::WouldBlock);
-        is(fill(&mut sender), ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn a_refused_connection_is_the_pending_error() {
-        on_every_backend(|new_poll| {
-            let mut poll = new_poll();
-            let mut events = Events::with_capacity(8);
-            let mut stream = TcpStream::connect(nobody_listens()).unwrap();
-            poll.registry()
-                .register(&mut stream, TOKEN, Interest::WRITABLE)
-                .unwrap();
-
-            poll.poll(&mut events, Some(PATIENCE)).unwrap();
-
-            let pending = stream.take_error().unwrap().unwrap();
-            assert_eq!(pending.kind(), ErrorKind::ConnectionRefused);
-            assert!(stream.take_error().unwrap().is_none());
-        });
-    }
-
-    #[test]
-    fn an_unconnected_socket_has_no_peer() {
-        is(udp().peer_addr(), ErrorKind::NotConnected);
-        is(
-            UnixDatagram::unbound().unwrap().peer_addr(),
-            ErrorKind::NotConnected,
-        );
-        is_code(udp().send(b"to nobody"), libc::EDESTADDRREQ);
-    }
-
-    #[test]
-    fn a_taken_address_is_in_use() {
-        let listener = tcp_listener();
-        let address = listener.local_addr().unwrap();
-        is(TcpListener::bind(address), ErrorKind::AddrInUse);
-        let socket = udp();
-        is(
-            UdpSocket::bind(socket.local_addr().unwrap()),
-            ErrorKind::AddrInUse,
-        );
-
-        let folder = Folder::new("taken");
-        let _listener = UnixListener::bind(folder.socket()).unwrap();
-        is(UnixListener::bind(folder.socket()), ErrorKind::AddrInUse);
-        is(UnixDatagram::bind(folder.socket()), ErrorKind::AddrInUse);
-    }
-
-    #[test]
-    fn a_foreign_address_is_not_available() {
-        // For documentation only (RFC 5737): no interface has it.
-        let foreign: SocketAddr = "192.0.2.1:0".parse().unwrap();
-        is(TcpListener::bind(foreign), ErrorKind::AddrNotAvailable);
-        is(UdpSocket::bind(foreign), ErrorKind::AddrNotAvailable);
-    }
 
     #[test]
     fn a_unix_socket_that_nobody_serves_refuses() {
@@ -416,24 +522,57 @@ mod sockets_and_pipes {
     }
 
     #[test]
-    fn an_option_out_of_range_is_invalid_input() {
-        is(tcp_listener().set_ttl(256), ErrorKind::InvalidInput);
-        is(udp().set_ttl(256), ErrorKind::InvalidInput);
+    fn what_is_not_ready_would_block() {
+        let mut buf = [0; 8];
+        let (mut stream, _peer) = UnixStream::pair().unwrap();
+        is(stream.read(&mut buf), ErrorKind::WouldBlock);
+        is(fill(&mut stream), ErrorKind::WouldBlock);
+        let (datagrams, _peer) = UnixDatagram::pair().unwrap();
+        is(datagrams.recv(&mut buf), ErrorKind::WouldBlock);
     }
 
     #[test]
-    #[cfg_attr(
-        not(debug_assertions),
-        ignore = "panics in builds with debug assertions"
-    )]
-    #[should_panic(expected = "set_nonblocking")]
-    fn from_std_panics_at_a_socket_that_blocks() {
-        let _ = TcpListener::from_std(StdTcpListener::bind(LOOPBACK).unwrap());
+    fn an_unconnected_socket_has_no_peer() {
+        is(
+            UnixDatagram::unbound().unwrap().peer_addr(),
+            ErrorKind::NotConnected,
+        );
+        is_code(udp().send(b"to nobody"), libc::EDESTADDRREQ);
+    }
+
+    #[test]
+    fn a_taken_path_is_in_use() {
+        let folder = Folder::new("taken");
+        let _listener = UnixListener::bind(folder.socket()).unwrap();
+        is(UnixListener::bind(folder.socket()), ErrorKind::AddrInUse);
+        is(UnixDatagram::bind(folder.socket()), ErrorKind::AddrInUse);
+    }
+
+    /// A new folder in the temporary one, removed in the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("wakeful-errors-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn socket(&self) -> PathBuf {
+            self.0.join("socket")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // What is left behind does no harm.
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 }
 
 const LOOPBACK: &str = "127.0.0.1:0";
-const NEVER_OPEN: RawFd = RawFd::MAX;
 
 /// Runs a test with what makes a poll, once for each backend.
 fn on_every_backend(test: impl Fn(&dyn Fn() -> Poll)) {
@@ -450,13 +589,6 @@ fn is<T>(outcome: io::Result<T>, kind: ErrorKind) {
     assert_eq!(error.kind(), kind, "{error}");
 }
 
-/// The operation failed, with the operating system's own code.
-#[track_caller]
-fn is_code<T>(outcome: io::Result<T>, code: libc::c_int) {
-    let error = outcome.err().expect("an error");
-    assert_eq!(error.raw_os_error(), Some(code), "{error}");
-}
-
 fn udp() -> UdpSocket {
     UdpSocket::bind(LOOPBACK.parse().unwrap()).unwrap()
 }
@@ -467,7 +599,7 @@ fn sources() -> Vec<Box<dyn Source>> {
     vec![
         Box::new(udp()),
         Box::new(tcp_listener()),
-        Box::new(UnixStream::pair().unwrap().0),
+        Box::new(pipe::pair().unwrap().0),
         Box::new(receiver),
         Box::new(user::source().0),
         Box::new(channel::channel::<()>().1),
@@ -486,11 +618,6 @@ fn reregister(poll: &Poll, source: &mut impl Source) -> io::Result<()> {
 
 fn deregister(poll: &Poll, source: &mut impl Source) -> io::Result<()> {
     poll.registry().deregister(source)
-}
-
-fn register_raw(poll: &Poll, fd: RawFd) -> io::Result<()> {
-    poll.registry()
-        .register(&mut SourceFd(&fd), TOKEN, Interest::READABLE)
 }
 
 fn tcp_listener() -> TcpListener {
@@ -519,32 +646,14 @@ fn fill(stream: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Sends a signal to this thread, over and over, while `wait` waits.
-fn while_signalled<R>(signal: libc::c_int, wait: impl FnOnce() -> R) -> R {
-    // SAFETY: asks for a number, and cannot fail.
-    let waiting = unsafe { libc::pthread_self() } as usize;
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Acquire) {
-                // SAFETY: the scope does not end before this thread has, so the other one lives.
-                unsafe { libc::pthread_kill(waiting as libc::pthread_t, signal) };
-                thread::yield_now();
-            }
-        });
-        let outcome = wait();
-        done.store(true, Ordering::Release);
-        outcome
-    })
-}
-
 /// Runs the rest of a test in a process of its own: `test` is its full name.
+#[cfg(not(target_family = "wasm"))]
 fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     const IS_CHILD: &str = "WAKEFUL_TEST_CHILD";
-    if env::var_os(IS_CHILD).is_some() {
+    if std::env::var_os(IS_CHILD).is_some() {
         return body();
     }
-    let output = Command::new(env::current_exe().unwrap())
+    let output = program::program(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .envs(variables.iter().copied())
         .env(IS_CHILD, "1")
@@ -558,51 +667,10 @@ fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     );
 }
 
-/// Uses up all descriptors meanwhile. For processes with one test.
-fn with_no_descriptors_left(body: impl FnOnce()) {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `limit` is writable.
-    let outcome = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-    assert_eq!(outcome, 0);
-    limit.rlim_cur = limit.rlim_cur.min(64);
-    // SAFETY: `limit` is readable.
-    let outcome = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
-    assert_eq!(outcome, 0);
-    let mut hoard: Vec<OwnedFd> = Vec::with_capacity(64);
-    loop {
-        // SAFETY: takes numbers only.
-        let fd = unsafe { libc::dup(0) };
-        if fd < 0 {
-            break;
-        }
-        // SAFETY: `fd` was opened just now.
-        hoard.push(unsafe { OwnedFd::from_raw_fd(fd) });
-    }
-    body();
-}
-
-/// A new folder in the temporary one, removed in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("wakeful-errors-{name}-{}", std::process::id());
-        let path = env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.0.join("socket")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left behind does no harm.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The operation failed, with the operating system's own code.
+#[cfg(unix)]
+#[track_caller]
+fn is_code<T>(outcome: io::Result<T>, code: libc::c_int) {
+    let error = outcome.err().expect("an error");
+    assert_eq!(error.raw_os_error(), Some(code), "{error}");
 }

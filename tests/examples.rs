@@ -3,18 +3,22 @@
 //! The examples run as child processes, as a reader would run them. `cargo test` builds them
 //! first; `cargo test --test examples` alone does not.
 
-#![cfg(all(unix, feature = "os-poll", feature = "net"))]
+#![cfg(all(any(unix, windows), feature = "os-poll", feature = "net"))]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{env, thread};
 
 use wakeful::Backend;
+
+#[path = "common/program.rs"]
+mod program;
+
+use program::program;
 
 /// Only reached by a failing test.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,48 +84,6 @@ fn worker_pool_with_channel_does_every_job() {
         assert!(output.contains("60 jobs"), "{backend}: {output}");
         let longest = "below 300000 has 442 steps and begins with 230631";
         assert!(output.contains(longest), "{backend}: {output}");
-    }
-}
-
-#[test]
-#[cfg(feature = "os-ext")]
-fn level_triggered_stdin_reads_a_pipe_bit_by_bit() {
-    for &backend in Backend::available() {
-        let mut command = Command::new(path_of("level_triggered_stdin"));
-        let mut example = Example::with_stdin(
-            "level_triggered_stdin",
-            &mut command,
-            backend,
-            Stdio::piped(),
-        );
-        let mut stdin = example.child.stdin.take().unwrap();
-        stdin.write_all(&[b'x'; 40]).unwrap();
-        drop(stdin);
-
-        let output = example.run_to_end();
-        let line = format!("\"{}\"\n", "x".repeat(16));
-        assert!(output.starts_with(&line.repeat(2)), "{backend}: {output}");
-        assert!(
-            output.contains("40 bytes in 3 reads"),
-            "{backend}: {output}"
-        );
-    }
-}
-
-#[test]
-#[cfg(feature = "os-ext")]
-fn level_triggered_stdin_reads_a_file_without_a_poll() {
-    for &backend in Backend::available() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[b'x'; 40]).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
-        let mut command = Command::new(path_of("level_triggered_stdin"));
-        let example =
-            Example::with_stdin("level_triggered_stdin", &mut command, backend, file.into());
-
-        let output = example.run_to_end();
-        let summary = "40 bytes in 3 reads, no poll";
-        assert!(output.contains(summary), "{backend}: {output}");
     }
 }
 
@@ -192,38 +154,6 @@ fn user_source_ends_with_the_newest_value() {
 
         let last = "the last one is Some(10000)";
         assert!(output.contains(last), "{backend}: {output}");
-    }
-}
-
-#[test]
-fn graceful_shutdown_says_bye_and_waits_for_its_clients() {
-    for &backend in Backend::available() {
-        let (example, address) = Example::listening(backend, "graceful_shutdown");
-        let mut client = connect(address);
-        assert_eq!(ask(&mut client, b"ping", 4), b"ping", "{backend}");
-
-        // It closes when it has heard all; the server ends after that.
-        let client = thread::spawn(move || read_to_end(client));
-        let output = example.interrupt();
-
-        assert_eq!(client.join().unwrap(), b"bye\n", "{backend}");
-        assert!(output.contains("nobody was cut off"), "{backend}: {output}");
-    }
-}
-
-#[test]
-fn graceful_shutdown_cuts_off_at_the_second_ctrl_c() {
-    for &backend in Backend::available() {
-        let (mut example, address) = Example::listening(backend, "graceful_shutdown");
-        let mut client = connect(address);
-        assert_eq!(ask(&mut client, b"ping", 4), b"ping", "{backend}");
-
-        example.press_ctrl_c();
-        let line = example.line().expect("it waits for its client");
-        assert_eq!(line, "stopping, 1 still connected", "{backend}");
-        let output = example.interrupt();
-
-        assert!(output.contains("1 cut off"), "{backend}: {output}");
     }
 }
 
@@ -303,28 +233,6 @@ fn tcp_echo_outlives_a_reset() {
 }
 
 #[test]
-fn clients_beyond_the_limit_of_descriptors_are_served_later() {
-    for &backend in Backend::available() {
-        for name in ["tcp_echo", "http_hello"] {
-            let mut example = Example::limited(backend, name, &["127.0.0.1:0"], 16);
-            let address = example.address();
-            let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-
-            // The backlog takes more clients than the server has descriptors.
-            let mut clients: Vec<_> = (0..32).map(|_| connect(address)).collect();
-            for client in &mut clients {
-                client.write_all(request).unwrap();
-            }
-            // The first are served, and each one that goes makes room for another.
-            for mut client in clients {
-                client.read_exact(&mut [0; 8]).unwrap();
-            }
-            example.interrupt();
-        }
-    }
-}
-
-#[test]
 fn udp_echo_returns_every_datagram_to_its_sender() {
     for &backend in Backend::available() {
         let (example, address) = Example::listening(backend, "udp_echo");
@@ -348,93 +256,6 @@ fn udp_echo_returns_every_datagram_to_its_sender() {
 
         let output = example.interrupt();
         assert!(output.contains("100 datagrams"), "{backend}: {output}");
-    }
-}
-
-#[test]
-fn unix_chat_brings_a_line_to_all_others() {
-    for &backend in Backend::available() {
-        let path = socket_path(backend, "lines");
-        let example = Example::chat(backend, &path);
-
-        let mut ann = Member::join(&path);
-        // Nobody hears a member before its arrival is announced.
-        let mut bob = Member::join(&path);
-        assert_eq!(ann.line(), "* member 1 has joined\n");
-        let mut cid = Member::join(&path);
-        assert_eq!(ann.line(), "* member 2 has joined\n");
-        assert_eq!(bob.line(), "* member 2 has joined\n");
-
-        ann.say("hello\nall\n");
-        for other in [&mut bob, &mut cid] {
-            assert_eq!(other.line(), "0: hello\n");
-            assert_eq!(other.line(), "0: all\n");
-        }
-        // Terminals are safe from what others send.
-        bob.say("\x1b[2J cleared?\n");
-        assert_eq!(ann.line(), "1: [2J cleared?\n");
-        drop(cid);
-        assert_eq!(ann.line(), "* member 2 has left\n");
-
-        let output = example.interrupt();
-        assert!(output.contains("3 members, 3 lines"), "{backend}: {output}");
-        assert!(!path.exists(), "{backend}: the socket file was left behind");
-    }
-}
-
-#[test]
-fn unix_chat_is_not_held_up_by_a_member_that_does_not_read() {
-    for &backend in Backend::available() {
-        let path = socket_path(backend, "deaf");
-        let example = Example::chat(backend, &path);
-
-        let mut deaf = Member::join(&path);
-        let mut ann = Member::join(&path);
-        assert_eq!(deaf.line(), "* member 1 has joined\n");
-        let mut bob = Member::join(&path);
-        assert_eq!(ann.line(), "* member 2 has joined\n");
-
-        // Far more than socket buffers and an outbox hold. Ann and Bob take turns.
-        let words = "x".repeat(1000);
-        for _ in 0..1000 {
-            ann.say(&format!("{words}\n"));
-            assert_eq!(bob.line().len(), words.len() + 4);
-        }
-        // The deaf one hears the oldest lines, then learns what it has missed when it reads and
-        // somebody speaks again.
-        let missed = loop {
-            match deaf.line() {
-                line if line.contains("missed") => break line,
-                line if line.starts_with("* member") => {}
-                line => {
-                    assert_eq!(line.len(), words.len() + 4);
-                    ann.say("still there?\n");
-                    assert_eq!(bob.line(), "1: still there?\n");
-                }
-            }
-        };
-        assert!(missed.starts_with("* you have missed "), "{missed}");
-        example.interrupt();
-    }
-}
-
-#[test]
-fn unix_chat_takes_over_a_dead_socket_file_and_no_live_one() {
-    for &backend in Backend::available() {
-        let path = socket_path(backend, "dead");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-
-        let example = Example::chat(backend, &path);
-        let mut second = Command::new(path_of("unix_chat"));
-        second.arg(&path).stderr(Stdio::null());
-        let second = Example::spawn("unix_chat", &mut second, backend);
-        assert!(!second.ended().0, "{backend}: two servers on one path");
-
-        let mut ann = Member::join(&path);
-        let _bob = Member::join(&path);
-        // The second server has knocked, so news of its leaving may come before.
-        while !ann.line().ends_with("has joined\n") {}
-        example.interrupt();
     }
 }
 
@@ -546,18 +367,7 @@ struct Example {
 impl Example {
     #[track_caller]
     fn start(backend: Backend, name: &'static str, arguments: &[&str]) -> Self {
-        Self::spawn(name, Command::new(path_of(name)).args(arguments), backend)
-    }
-
-    /// Starts an example that may open so many descriptors only.
-    #[track_caller]
-    fn limited(backend: Backend, name: &'static str, arguments: &[&str], limit: u32) -> Self {
-        let script = format!(r#"ulimit -n {limit} && exec "$0" "$@""#);
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(script).arg(path_of(name));
-        // It complains about the limit, as it should.
-        shell.stderr(Stdio::null());
-        Self::spawn(name, shell.args(arguments), backend)
+        Self::spawn(name, program(path_of(name)).args(arguments), backend)
     }
 
     /// Starts a server on a free port of the loopback interface.
@@ -566,14 +376,6 @@ impl Example {
         let mut example = Self::start(backend, name, &["127.0.0.1:0"]);
         let address = example.address();
         (example, address)
-    }
-
-    #[track_caller]
-    fn chat(backend: Backend, path: &std::path::Path) -> Self {
-        let mut example = Self::start(backend, "unix_chat", &[path.to_str().unwrap()]);
-        let first = example.line().expect("the chat says where it listens");
-        assert!(first.contains(path.to_str().unwrap()), "{first}");
-        example
     }
 
     #[track_caller]
@@ -645,20 +447,19 @@ impl Example {
     }
 
     /// Sends what Ctrl-C sends; the example must then end with success.
+    #[cfg(unix)]
     #[track_caller]
     fn interrupt(self) -> String {
         self.press_ctrl_c();
         self.run_to_end()
     }
 
+    /// Ends the example: nobody can press Ctrl-C there for another process without a console.
+    #[cfg(windows)]
     #[track_caller]
-    #[allow(unsafe_code)] // kill(2) has no safe form in the standard library.
-    fn press_ctrl_c(&self) {
-        let process = libc::pid_t::try_from(self.child.id()).unwrap();
-        // SAFETY: kill(2) touches no memory of ours. The child is not waited for yet, so the
-        // number is still its own.
-        let outcome = unsafe { libc::kill(process, libc::SIGINT) };
-        assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+    fn interrupt(mut self) -> String {
+        self.child.kill().unwrap();
+        self.ended().1
     }
 }
 
@@ -675,48 +476,14 @@ impl Drop for Example {
 fn path_of(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let path = profile.join("examples").join(example);
+    let path = profile.join("examples");
+    let path = path.join(format!("{example}{}", env::consts::EXE_SUFFIX));
     assert!(
         path.exists(),
         "{} is not built: use `cargo test`, or `cargo build --examples` before",
         path.display()
     );
     path
-}
-
-fn socket_path(backend: Backend, purpose: &str) -> PathBuf {
-    let name = format!("wakeful-{}-{backend}-{purpose}.sock", std::process::id());
-    let path = env::temp_dir().join(name);
-    let _ = fs::remove_file(&path);
-    path
-}
-
-struct Member {
-    stream: BufReader<UnixStream>,
-}
-
-impl Member {
-    #[track_caller]
-    fn join(path: &std::path::Path) -> Self {
-        let stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        let stream = BufReader::new(stream);
-        Self { stream }
-    }
-
-    #[track_caller]
-    fn say(&mut self, text: &str) {
-        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    #[track_caller]
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        assert!(line.ends_with('\n'), "the server hung up after {line:?}");
-        line
-    }
 }
 
 #[track_caller]
@@ -756,4 +523,264 @@ fn http(address: SocketAddr, requests: &str) -> String {
     let mut client = connect(address);
     client.write_all(requests.as_bytes()).unwrap();
     String::from_utf8(read_to_end(client)).unwrap()
+}
+
+/// Where there are signals, descriptors and Unix domain sockets.
+#[cfg(unix)]
+mod of_unix {
+    use std::fs;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    #[cfg(feature = "os-ext")]
+    fn level_triggered_stdin_reads_a_pipe_bit_by_bit() {
+        for &backend in Backend::available() {
+            let mut command = program(path_of("level_triggered_stdin"));
+            let mut example = Example::with_stdin(
+                "level_triggered_stdin",
+                &mut command,
+                backend,
+                Stdio::piped(),
+            );
+            let mut stdin = example.child.stdin.take().unwrap();
+            stdin.write_all(&[b'x'; 40]).unwrap();
+            drop(stdin);
+
+            let output = example.run_to_end();
+            let line = format!("\"{}\"\n", "x".repeat(16));
+            assert!(output.starts_with(&line.repeat(2)), "{backend}: {output}");
+            assert!(
+                output.contains("40 bytes in 3 reads"),
+                "{backend}: {output}"
+            );
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "os-ext")]
+    fn level_triggered_stdin_reads_a_file_without_a_poll() {
+        for &backend in Backend::available() {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&[b'x'; 40]).unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            let mut command = program(path_of("level_triggered_stdin"));
+            let example =
+                Example::with_stdin("level_triggered_stdin", &mut command, backend, file.into());
+
+            let output = example.run_to_end();
+            let summary = "40 bytes in 3 reads, no poll";
+            assert!(output.contains(summary), "{backend}: {output}");
+        }
+    }
+
+    #[test]
+    fn graceful_shutdown_says_bye_and_waits_for_its_clients() {
+        for &backend in Backend::available() {
+            let (example, address) = Example::listening(backend, "graceful_shutdown");
+            let mut client = connect(address);
+            assert_eq!(ask(&mut client, b"ping", 4), b"ping", "{backend}");
+
+            // It closes when it has heard all; the server ends after that.
+            let client = thread::spawn(move || read_to_end(client));
+            let output = example.interrupt();
+
+            assert_eq!(client.join().unwrap(), b"bye\n", "{backend}");
+            assert!(output.contains("nobody was cut off"), "{backend}: {output}");
+        }
+    }
+
+    #[test]
+    fn graceful_shutdown_cuts_off_at_the_second_ctrl_c() {
+        for &backend in Backend::available() {
+            let (mut example, address) = Example::listening(backend, "graceful_shutdown");
+            let mut client = connect(address);
+            assert_eq!(ask(&mut client, b"ping", 4), b"ping", "{backend}");
+
+            example.press_ctrl_c();
+            let line = example.line().expect("it waits for its client");
+            assert_eq!(line, "stopping, 1 still connected", "{backend}");
+            let output = example.interrupt();
+
+            assert!(output.contains("1 cut off"), "{backend}: {output}");
+        }
+    }
+
+    #[test]
+    fn clients_beyond_the_limit_of_descriptors_are_served_later() {
+        for &backend in Backend::available() {
+            for name in ["tcp_echo", "http_hello"] {
+                let mut example = Example::limited(backend, name, &["127.0.0.1:0"], 16);
+                let address = example.address();
+                let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+                // The backlog takes more clients than the server has descriptors.
+                let mut clients: Vec<_> = (0..32).map(|_| connect(address)).collect();
+                for client in &mut clients {
+                    client.write_all(request).unwrap();
+                }
+                // The first are served, and each one that goes makes room for another.
+                for mut client in clients {
+                    client.read_exact(&mut [0; 8]).unwrap();
+                }
+                example.interrupt();
+            }
+        }
+    }
+
+    #[test]
+    fn unix_chat_brings_a_line_to_all_others() {
+        for &backend in Backend::available() {
+            let path = socket_path(backend, "lines");
+            let example = Example::chat(backend, &path);
+
+            let mut ann = Member::join(&path);
+            // Nobody hears a member before its arrival is announced.
+            let mut bob = Member::join(&path);
+            assert_eq!(ann.line(), "* member 1 has joined\n");
+            let mut cid = Member::join(&path);
+            assert_eq!(ann.line(), "* member 2 has joined\n");
+            assert_eq!(bob.line(), "* member 2 has joined\n");
+
+            ann.say("hello\nall\n");
+            for other in [&mut bob, &mut cid] {
+                assert_eq!(other.line(), "0: hello\n");
+                assert_eq!(other.line(), "0: all\n");
+            }
+            // Terminals are safe from what others send.
+            bob.say("\x1b[2J cleared?\n");
+            assert_eq!(ann.line(), "1: [2J cleared?\n");
+            drop(cid);
+            assert_eq!(ann.line(), "* member 2 has left\n");
+
+            let output = example.interrupt();
+            assert!(output.contains("3 members, 3 lines"), "{backend}: {output}");
+            assert!(!path.exists(), "{backend}: the socket file was left behind");
+        }
+    }
+
+    #[test]
+    fn unix_chat_is_not_held_up_by_a_member_that_does_not_read() {
+        for &backend in Backend::available() {
+            let path = socket_path(backend, "deaf");
+            let example = Example::chat(backend, &path);
+
+            let mut deaf = Member::join(&path);
+            let mut ann = Member::join(&path);
+            assert_eq!(deaf.line(), "* member 1 has joined\n");
+            let mut bob = Member::join(&path);
+            assert_eq!(ann.line(), "* member 2 has joined\n");
+
+            // Far more than socket buffers and an outbox hold. Ann and Bob take turns.
+            let words = "x".repeat(1000);
+            for _ in 0..1000 {
+                ann.say(&format!("{words}\n"));
+                assert_eq!(bob.line().len(), words.len() + 4);
+            }
+            // The deaf one hears the oldest lines, then learns what it has missed when it reads and
+            // somebody speaks again.
+            let missed = loop {
+                match deaf.line() {
+                    line if line.contains("missed") => break line,
+                    line if line.starts_with("* member") => {}
+                    line => {
+                        assert_eq!(line.len(), words.len() + 4);
+                        ann.say("still there?\n");
+                        assert_eq!(bob.line(), "1: still there?\n");
+                    }
+                }
+            };
+            assert!(missed.starts_with("* you have missed "), "{missed}");
+            example.interrupt();
+        }
+    }
+
+    #[test]
+    fn unix_chat_takes_over_a_dead_socket_file_and_no_live_one() {
+        for &backend in Backend::available() {
+            let path = socket_path(backend, "dead");
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+
+            let example = Example::chat(backend, &path);
+            let mut second = program(path_of("unix_chat"));
+            second.arg(&path).stderr(Stdio::null());
+            let second = Example::spawn("unix_chat", &mut second, backend);
+            assert!(!second.ended().0, "{backend}: two servers on one path");
+
+            let mut ann = Member::join(&path);
+            let _bob = Member::join(&path);
+            // The second server has knocked, so news of its leaving may come before.
+            while !ann.line().ends_with("has joined\n") {}
+            example.interrupt();
+        }
+    }
+
+    impl Example {
+        /// Starts an example that may open so many descriptors only.
+        #[track_caller]
+        fn limited(backend: Backend, name: &'static str, arguments: &[&str], limit: u32) -> Self {
+            let script = format!(r#"ulimit -n {limit} && exec "$0" "$@""#);
+            let example = program(path_of(name));
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(script);
+            shell.arg(example.get_program()).args(example.get_args());
+            // It complains about the limit, as it should.
+            shell.stderr(Stdio::null());
+            Self::spawn(name, shell.args(arguments), backend)
+        }
+
+        #[track_caller]
+        fn chat(backend: Backend, path: &std::path::Path) -> Self {
+            let mut example = Self::start(backend, "unix_chat", &[path.to_str().unwrap()]);
+            let first = example.line().expect("the chat says where it listens");
+            assert!(first.contains(path.to_str().unwrap()), "{first}");
+            example
+        }
+
+        #[track_caller]
+        #[allow(unsafe_code)] // kill(2) has no safe form in the standard library.
+        pub(super) fn press_ctrl_c(&self) {
+            let process = libc::pid_t::try_from(self.child.id()).unwrap();
+            // SAFETY: kill(2) touches no memory of ours. The child is not waited for yet, so the
+            // number is still its own.
+            let outcome = unsafe { libc::kill(process, libc::SIGINT) };
+            assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+        }
+    }
+
+    fn socket_path(backend: Backend, purpose: &str) -> PathBuf {
+        let name = format!("wakeful-{}-{backend}-{purpose}.sock", std::process::id());
+        let path = env::temp_dir().join(name);
+        let _ = fs::remove_file(&path);
+        path
+    }
+
+    struct Member {
+        stream: BufReader<UnixStream>,
+    }
+
+    impl Member {
+        #[track_caller]
+        fn join(path: &std::path::Path) -> Self {
+            let stream = UnixStream::connect(path).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            let stream = BufReader::new(stream);
+            Self { stream }
+        }
+
+        #[track_caller]
+        fn say(&mut self, text: &str) {
+            self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+        }
+
+        #[track_caller]
+        fn line(&mut self) -> String {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).unwrap();
+            assert!(line.ends_with('\n'), "the server hung up after {line:?}");
+            line
+        }
+    }
 }

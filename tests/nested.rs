@@ -29,7 +29,11 @@ const INNER: Token = Token(9);
 
 /// Whether sources make the descriptor readable too.
 fn speaks_for_sources(backend: Backend) -> bool {
-    backend != Backend::Poll
+    !emulates_edges(backend)
+}
+
+fn emulates_edges(backend: Backend) -> bool {
+    matches!(backend, Backend::Poll | Backend::EventPorts)
 }
 
 fn watch(outer: &Poll, inner: RawFd) {
@@ -309,12 +313,8 @@ fn an_outer_poll_reports_the_inner_one() {
             let (mut sender, mut receiver) = watched_pipe(&inner, PIPE);
             watch(&outer, inner.as_raw_fd());
 
-            // An outer poll(2) cannot see that the inner poll was drained and takes its time.
-            let rounds = if outer_backend == Backend::Poll {
-                5
-            } else {
-                50
-            };
+            // An outer poll that emulates edges cannot see that the inner poll was drained and takes its time.
+            let rounds = if emulates_edges(outer_backend) { 5 } else { 50 };
             for _ in 0..rounds {
                 waker.wake().unwrap();
                 poll_some(&mut outer, &mut outer_events);
@@ -341,8 +341,8 @@ fn no_wake_of_a_nested_poll_is_lost() {
     on_each_backend(|inner_backend| {
         on_each_backend(|outer_backend| {
             for capacity in [1, 8] {
-                // An outer poll(2) cannot see that the inner poll was drained and takes its time.
-                let wakes = if outer_backend == Backend::Poll {
+                // An outer poll that emulates edges cannot see that the inner poll was drained and takes its time.
+                let wakes = if emulates_edges(outer_backend) {
                     200
                 } else {
                     3_000

@@ -7,10 +7,14 @@
 #![allow(unsafe_code)] // prctl
 
 use std::env;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use wakeful::{Backend, Events, Poll, Token, Waker};
+
+#[path = "common/program.rs"]
+mod program;
+
+use program::program;
 
 /// Tells the child which error to fake.
 const ERROR: &str = "WAKEFUL_TEST_ERROR";
@@ -27,7 +31,7 @@ fn a_sandbox_that_forbids_epoll_pwait2_waits_in_milliseconds() {
 
 #[track_caller]
 fn in_a_child_where_it_fails_with(error: libc::c_int) {
-    let child = Command::new(env::current_exe().unwrap())
+    let child = program(env::current_exe().unwrap())
         .args([
             "--exact",
             "waits_are_rounded_up",

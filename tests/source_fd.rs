@@ -1,4 +1,7 @@
 //! What `SourceFd` promises, on every backend: events may be spurious, and are never missing.
+//!
+//! With pipes, and what else only Unix has. On WASI tests/conformance shows it with sockets; Windows has a
+//! `SourceSocket` instead.
 
 #![cfg(all(unix, feature = "os-ext"))]
 
@@ -9,9 +12,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use rustix::pipe::{pipe_with, PipeFlags};
 use wakeful::event::Event;
-use wakeful::unix::SourceFd;
+use wakeful::unix::{pipe, SourceFd};
 use wakeful::{Interest, Poll, Token};
 
 use common::{assert_kind, assert_would_block, expect_event, poll_once, polls};
@@ -20,7 +22,8 @@ const SOURCE: Token = Token(1);
 
 /// The ends of a pipe that the library knows nothing of.
 fn foreign_pipe() -> (File, File) {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    let (sender, receiver) = pipe::new().unwrap();
+    let (reader, writer) = (OwnedFd::from(receiver), OwnedFd::from(sender));
     (reader.into(), writer.into())
 }
 

@@ -1,12 +1,11 @@
 //! What TCP listeners and streams promise, on every backend.
 
-#![cfg(all(unix, feature = "os-poll", feature = "net"))]
+#![cfg(all(any(unix, windows), feature = "os-poll", feature = "net"))]
 
 mod common;
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -15,8 +14,8 @@ use wakeful::net::{TcpListener, TcpStream};
 use wakeful::{Events, Interest, Poll, Token};
 
 use common::{
-    assert_kind, assert_nonblocking_and_cloexec, assert_would_block, expect_event, is_nonblocking,
-    polls, when_ready,
+    assert_kind, assert_nonblocking_and_cloexec, assert_would_block, expect_event, polls,
+    when_ready,
 };
 
 const LISTENER: Token = Token(1);
@@ -29,10 +28,15 @@ fn loopback() -> SocketAddr {
 
 /// A stream of ours, and its blocking peer.
 fn connected() -> (TcpStream, net::TcpStream) {
+    let (stream, peer) = std_connected();
+    (TcpStream::try_from(stream).unwrap(), peer)
+}
+
+fn std_connected() -> (net::TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind(loopback()).unwrap();
     let stream = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (peer, _) = listener.accept().unwrap();
-    (TcpStream::try_from(stream).unwrap(), peer)
+    (stream, peer)
 }
 
 /// The same, registered.
@@ -162,7 +166,12 @@ fn a_refused_connection_is_told_by_a_write_too() {
                 stream.write(b"anybody there?")
             })
         });
-        assert_kind(outcome, ErrorKind::ConnectionRefused);
+        let reason = outcome.unwrap_err();
+        // Elsewhere a write says that there is no connection, and not why.
+        assert!(
+            reason.kind() == ErrorKind::ConnectionRefused || cfg!(not(unix)),
+            "{reason}"
+        );
     }
 }
 
@@ -361,20 +370,33 @@ fn shutting_down_both_ways_closes_both_ways() {
         let (mut stream, mut peer) = registered(&poll, BOTH);
         stream.shutdown(Shutdown::Write).unwrap();
         assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
-        assert_kind(stream.write(b"x"), ErrorKind::BrokenPipe);
+        let err = stream.write(b"x").unwrap_err();
+        // Windows has an error of its own for it, which has no kind.
+        assert!(
+            err.kind() == ErrorKind::BrokenPipe || cfg!(windows),
+            "{err}"
+        );
 
         stream.shutdown(Shutdown::Read).unwrap();
-        let event = expect_event(&mut poll, &mut events, STREAM, Event::is_write_closed);
-        assert!(event.is_read_closed());
+        // Others do not tell a program of what it did itself.
+        if cfg!(unix) {
+            let event = expect_event(&mut poll, &mut events, STREAM, Event::is_write_closed);
+            assert!(event.is_read_closed());
+        }
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
     }
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "a socket cannot be duplicated there")]
 fn try_io_arms_what_blocked() {
     for (mut poll, mut events) in polls() {
-        let (stream, mut peer) = registered(&poll, Interest::READABLE);
-        let mut duplicate = net::TcpStream::from(stream.as_fd().try_clone_to_owned().unwrap());
+        let (stream, mut peer) = std_connected();
+        let mut duplicate = stream.try_clone().unwrap();
+        let mut stream = TcpStream::try_from(stream).unwrap();
+        poll.registry()
+            .register(&mut stream, STREAM, Interest::READABLE)
+            .unwrap();
         for _ in 0..3 {
             assert_would_block(stream.try_io(|| duplicate.read(&mut [0; 8])));
             peer.write_all(b"x").unwrap();
@@ -427,7 +449,9 @@ fn every_way_to_open_sets_the_flags() {
 #[test]
 fn a_listener_can_be_bound_again_while_old_connections_linger() {
     let listener = TcpListener::bind(loopback()).unwrap();
-    assert!(SockRef::from(&listener).reuse_address().unwrap());
+    // Where addresses linger. On Windows it would let two listeners share a port.
+    let reuses = SockRef::from(&listener).reuse_address().unwrap();
+    assert_eq!(reuses, cfg!(not(windows)));
 
     let addr = listener.local_addr().unwrap();
     let client = net::TcpStream::connect(addr).unwrap();
@@ -488,68 +512,6 @@ fn ipv6_works_where_there_is_ipv6() {
 }
 
 #[test]
-fn conversions_keep_the_socket() {
-    let listener = net::TcpListener::bind(loopback()).unwrap();
-    let addr = listener.local_addr().unwrap();
-    let listener = TcpListener::try_from(listener).unwrap();
-    assert!(is_nonblocking(&listener));
-    let listener = TcpListener::from(OwnedFd::from(listener));
-    let listener = TcpListener::from_std(net::TcpListener::from(listener));
-    assert_eq!(listener.local_addr().unwrap(), addr);
-
-    let stream = net::TcpStream::connect(addr).unwrap();
-    let (raw, local) = (stream.as_raw_fd(), stream.local_addr().unwrap());
-    let stream = TcpStream::try_from(stream).unwrap();
-    assert!(is_nonblocking(&stream));
-    let stream = TcpStream::from(OwnedFd::from(stream));
-    let stream = TcpStream::from_std(net::TcpStream::from(stream));
-    assert_eq!(stream.as_raw_fd(), raw);
-    assert_eq!(stream.as_fd().as_raw_fd(), raw);
-    assert_eq!(stream.local_addr().unwrap(), local);
-}
-
-#[test]
-#[allow(unsafe_code)]
-fn raw_descriptors_go_out_and_come_back() {
-    let (stream, peer) = connected();
-    let raw = stream.into_raw_fd();
-    // SAFETY: `into_raw_fd` gave up the descriptor.
-    let stream = unsafe { TcpStream::from_raw_fd(raw) };
-    assert_eq!(stream.peer_addr().unwrap(), peer.local_addr().unwrap());
-
-    let raw = TcpListener::bind(loopback()).unwrap().into_raw_fd();
-    // SAFETY: as above.
-    let listener = unsafe { TcpListener::from_raw_fd(raw) };
-    assert_would_block(listener.accept());
-}
-
-#[test]
-fn descriptors_are_taken_as_they_are() {
-    let (stream, _peer) = connected();
-    let stream = net::TcpStream::from(stream);
-    stream.set_nonblocking(false).unwrap();
-    let stream = TcpStream::from(OwnedFd::from(stream));
-    assert!(!is_nonblocking(&stream));
-}
-
-#[cfg(debug_assertions)]
-#[test]
-#[should_panic(expected = "a socket that blocks")]
-fn from_std_notices_a_stream_that_blocks() {
-    let (stream, _peer) = connected();
-    let stream = net::TcpStream::from(stream);
-    stream.set_nonblocking(false).unwrap();
-    TcpStream::from_std(stream);
-}
-
-#[cfg(debug_assertions)]
-#[test]
-#[should_panic(expected = "a socket that blocks")]
-fn from_std_notices_a_listener_that_blocks() {
-    TcpListener::from_std(net::TcpListener::bind(loopback()).unwrap());
-}
-
-#[test]
 fn debug_shows_the_addresses() {
     let listener = TcpListener::bind(loopback()).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -564,4 +526,75 @@ fn types_can_be_shared_between_threads() {
     fn is_send_and_sync<T: Send + Sync + Unpin>() {}
     is_send_and_sync::<TcpListener>();
     is_send_and_sync::<TcpStream>();
+}
+
+/// Where sockets are descriptors, and tell whether they block.
+#[cfg(unix)]
+mod descriptors {
+    use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+
+    use super::*;
+    use crate::common::is_nonblocking;
+
+    #[test]
+    fn conversions_keep_the_socket() {
+        let listener = net::TcpListener::bind(loopback()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let listener = TcpListener::try_from(listener).unwrap();
+        assert!(is_nonblocking(&listener));
+        let listener = TcpListener::from(OwnedFd::from(listener));
+        let listener = TcpListener::from_std(net::TcpListener::from(listener));
+        assert_eq!(listener.local_addr().unwrap(), addr);
+
+        let stream = net::TcpStream::connect(addr).unwrap();
+        let (raw, local) = (stream.as_raw_fd(), stream.local_addr().unwrap());
+        let stream = TcpStream::try_from(stream).unwrap();
+        assert!(is_nonblocking(&stream));
+        let stream = TcpStream::from(OwnedFd::from(stream));
+        let stream = TcpStream::from_std(net::TcpStream::from(stream));
+        assert_eq!(stream.as_raw_fd(), raw);
+        assert_eq!(stream.as_fd().as_raw_fd(), raw);
+        assert_eq!(stream.local_addr().unwrap(), local);
+    }
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn raw_descriptors_go_out_and_come_back() {
+        let (stream, peer) = connected();
+        let raw = stream.into_raw_fd();
+        // SAFETY: `into_raw_fd` gave up the descriptor.
+        let stream = unsafe { TcpStream::from_raw_fd(raw) };
+        assert_eq!(stream.peer_addr().unwrap(), peer.local_addr().unwrap());
+
+        let raw = TcpListener::bind(loopback()).unwrap().into_raw_fd();
+        // SAFETY: as above.
+        let listener = unsafe { TcpListener::from_raw_fd(raw) };
+        assert_would_block(listener.accept());
+    }
+
+    #[test]
+    fn descriptors_are_taken_as_they_are() {
+        let (stream, _peer) = connected();
+        let stream = net::TcpStream::from(stream);
+        stream.set_nonblocking(false).unwrap();
+        let stream = TcpStream::from(OwnedFd::from(stream));
+        assert!(!is_nonblocking(&stream));
+    }
+
+    #[cfg(debug_assertions)]
+    #[test]
+    #[should_panic(expected = "a socket that blocks")]
+    fn from_std_notices_a_stream_that_blocks() {
+        let (stream, _peer) = connected();
+        let stream = net::TcpStream::from(stream);
+        stream.set_nonblocking(false).unwrap();
+        TcpStream::from_std(stream);
+    }
+
+    #[cfg(debug_assertions)]
+    #[test]
+    #[should_panic(expected = "a socket that blocks")]
+    fn from_std_notices_a_listener_that_blocks() {
+        TcpListener::from_std(net::TcpListener::bind(loopback()).unwrap());
+    }
 }

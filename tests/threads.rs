@@ -1,121 +1,35 @@
 //! One thread polls while others register, change, deregister and drop.
 
-#![cfg(all(unix, feature = "os-poll", feature = "net", feature = "os-ext"))]
+#![cfg(all(feature = "os-poll", feature = "net", feature = "os-ext"))]
 
+#[path = "common/pipe.rs"]
+mod pipe;
+#[path = "common/poller.rs"]
+mod poller;
 #[path = "common/stress.rs"]
 mod stress;
 
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc};
 use std::thread;
 
-use wakeful::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
-use wakeful::unix::{pipe, SourceFd};
-use wakeful::{Backend, Events, Interest, Poll, Registry, Token, Waker};
+use wakeful::net::{TcpListener, TcpStream, UdpSocket};
+use wakeful::{Events, Interest, Poll, Token, Waker};
 
-use stress::{
-    on_each_backend, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice, Numbered,
-};
-
-/// A token that no source has: the waker's.
-const WAKE: usize = usize::MAX;
-
-/// A thread that polls without timeout and tells of each event, until it is dropped.
-struct Poller {
-    registry: Registry,
-    waker: Waker,
-    batches: mpsc::Receiver<Vec<usize>>,
-    thread: Numbered<()>,
-}
-
-impl Poller {
-    fn start(backend: Backend, capacity: usize) -> Self {
-        let mut poll = poll_of(backend);
-        let registry = poll.registry().try_clone().unwrap();
-        let waker = Waker::new(&registry, Token(WAKE)).unwrap();
-        let (sender, batches) = mpsc::channel();
-        let thread = spawn_numbered(move || {
-            let mut events = Events::with_capacity(capacity);
-            loop {
-                poll.poll(&mut events, None).unwrap();
-                assert!(!events.is_empty());
-                if sender.send(tokens(&events)).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            registry,
-            waker,
-            batches,
-            thread,
-        }
-    }
-
-    /// The next batch with an event of a source.
-    #[track_caller]
-    fn next(&self) -> Vec<usize> {
-        loop {
-            let mut batch = self.batches.recv_timeout(stress::PATIENCE).unwrap();
-            batch.retain(|&token| token != WAKE);
-            if !batch.is_empty() {
-                return batch;
-            }
-        }
-    }
-
-    /// What is reported until a wake that is sent now has come back.
-    ///
-    /// A poll that begins after that call knows of everything that was done before it, and so does
-    /// the one that was under way: its rest is among what is returned.
-    #[track_caller]
-    fn until_woken(&self) -> Vec<usize> {
-        self.waker.wake().unwrap();
-        let mut all = Vec::new();
-        loop {
-            let batch = self.batches.recv_timeout(stress::PATIENCE).unwrap();
-            let is_last = batch.contains(&WAKE);
-            all.extend(batch.into_iter().filter(|&token| token != WAKE));
-            if is_last {
-                return all;
-            }
-        }
-    }
-
-    fn stop(self) {
-        drop(self.batches);
-        self.waker.wake().unwrap();
-        self.thread.join();
-    }
-}
+use poller::{Poller, WAKE};
+use stress::{on_each_backend, poll_of, poll_some, tokens, wait_until_asleep, Dice};
 
 fn udp() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
-#[test]
-fn what_is_registered_during_a_wait_is_reported() {
-    on_each_backend(|backend| {
-        let poller = Poller::start(backend, 8);
-        for token in 0..200 {
-            let mut socket = udp();
-            if token % 4 == 0 {
-                wait_until_asleep(poller.thread.number);
-            }
-            poller
-                .registry
-                .register(&mut socket, Token(token), Interest::WRITABLE)
-                .unwrap();
-            assert_eq!(poller.next(), [token]);
-        }
-        poller.stop();
-    });
-}
-
+#[cfg(unix)]
 #[test]
 fn raw_descriptors_registered_during_a_wait_are_reported() {
+    use std::os::fd::AsRawFd;
+    use wakeful::unix::SourceFd;
+
     on_each_backend(|backend| {
         let poller = Poller::start(backend, 8);
         for token in 0..100 {
@@ -137,10 +51,11 @@ fn raw_descriptors_registered_during_a_wait_are_reported() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn new_token_and_interest_hold_during_a_wait() {
     on_each_backend(|backend| {
         let poller = Poller::start(backend, 8);
-        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let (mut here, mut there) = pipe::pair().unwrap();
         poller
             .registry
             .register(&mut here, Token(0), Interest::READABLE)
@@ -170,10 +85,11 @@ fn new_token_and_interest_hold_during_a_wait() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn what_is_ready_at_reregistration_is_reported_anew() {
     on_each_backend(|backend| {
         let poller = Poller::start(backend, 8);
-        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let (mut here, mut there) = pipe::pair().unwrap();
         there.write_all(b"x").unwrap();
         poller
             .registry
@@ -192,10 +108,11 @@ fn what_is_ready_at_reregistration_is_reported_anew() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn what_is_deregistered_is_not_reported_afterwards() {
     on_each_backend(|backend| {
         let poller = Poller::start(backend, 8);
-        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let (mut here, mut there) = pipe::pair().unwrap();
         for token in 0..500 {
             poller
                 .registry
@@ -216,11 +133,12 @@ fn what_is_deregistered_is_not_reported_afterwards() {
 
 /// The number of a closed descriptor is given to the next one, which is opened at once.
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn what_is_dropped_is_not_reported_under_its_token_afterwards() {
     on_each_backend(|backend| {
         let poller = Poller::start(backend, 8);
         for token in 0..300 {
-            let (mut here, mut there) = UnixStream::pair().unwrap();
+            let (mut here, mut there) = pipe::pair().unwrap();
             poller
                 .registry
                 .register(&mut here, Token(2 * token), Interest::READABLE)
@@ -231,7 +149,7 @@ fn what_is_dropped_is_not_reported_under_its_token_afterwards() {
             drop(here);
             let _ = there.write_all(b"nobody reads this");
             drop(there);
-            let (mut here, mut there) = UnixStream::pair().unwrap();
+            let (mut here, mut there) = pipe::pair().unwrap();
             // What was seen before the drop may still be under way; nothing is after this.
             let before = poller.until_woken();
             assert!(before.iter().all(|&other| other == 2 * token));
@@ -250,79 +168,9 @@ fn what_is_dropped_is_not_reported_under_its_token_afterwards() {
     });
 }
 
-#[test]
-fn sources_may_be_dropped_while_they_are_being_reported() {
-    on_each_backend(|backend| {
-        for capacity in [1, 64] {
-            let poller = Poller::start(backend, capacity);
-            for round in 0..100 {
-                let mut sockets: Vec<_> = (0..8).map(|_| udp()).collect();
-                for socket in &mut sockets {
-                    poller
-                        .registry
-                        .register(socket, Token(round), Interest::WRITABLE)
-                        .unwrap();
-                }
-                drop(sockets);
-                let mut reported = poller.until_woken();
-                reported.retain(|&token| token != round);
-                assert_eq!(reported, []);
-                assert_eq!(poller.until_woken(), []);
-            }
-            poller.stop();
-        }
-    });
-}
-
-#[test]
-fn many_threads_register_with_registries_of_their_own() {
-    const THREADS: usize = 6;
-    const SOURCES: usize = 40;
-
-    on_each_backend(|backend| {
-        let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(16));
-        let threads: Vec<_> = (0..THREADS)
-            .map(|number| {
-                let registry = poll.registry().try_clone().unwrap();
-                thread::spawn(move || {
-                    let mut dice = Dice::new(number as u64);
-                    let mut sockets: Vec<_> = (0..SOURCES).map(|_| udp()).collect();
-                    for (n, socket) in sockets.iter_mut().enumerate() {
-                        let token = Token(number * SOURCES + n);
-                        let other = Token(WAKE);
-                        let registry = registry.try_clone().unwrap();
-                        registry
-                            .register(socket, other, Interest::READABLE)
-                            .unwrap();
-                        dice.dawdle();
-                        registry.deregister(socket).unwrap();
-                        dice.dawdle();
-                        registry
-                            .register(socket, token, Interest::WRITABLE)
-                            .unwrap();
-                    }
-                    sockets
-                })
-            })
-            .collect();
-
-        let mut reported = vec![0; THREADS * SOURCES];
-        while reported.contains(&0) {
-            poll_some(&mut poll, &mut events);
-            for token in tokens(&events) {
-                assert_ne!(token, WAKE, "no socket has anything to read");
-                reported[token] += 1;
-            }
-        }
-        assert!(reported.iter().all(|&n| n == 1), "{reported:?}");
-        threads
-            .into_iter()
-            .for_each(|thread| drop(thread.join().unwrap()));
-    });
-}
-
 /// Threads that use sources of one poll at once, each its own: reading arms, and the poller waits.
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn connections_are_served_by_others_than_the_poller() {
     const CLIENTS: usize = 4;
     const ROUNDS: usize = 300;
@@ -340,7 +188,7 @@ fn connections_are_served_by_others_than_the_poller() {
                     let mut stream = std::net::TcpStream::connect(address).unwrap();
                     stream.set_nodelay(true).unwrap();
                     for round in 0..ROUNDS {
-                        let sent = round.to_le_bytes();
+                        let sent = (round as u64).to_le_bytes();
                         stream.write_all(&sent).unwrap();
                         let mut echo = [0; 8];
                         stream.read_exact(&mut echo).unwrap();
@@ -401,6 +249,7 @@ fn echo(mut stream: TcpStream, events: &mpsc::Receiver<()>) {
 
 /// Everything at once, for as long as a few thousand operations take.
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn churn_brings_no_event_of_what_is_gone() {
     const THREADS: usize = 3;
 
@@ -419,7 +268,7 @@ fn churn_brings_no_event_of_what_is_gone() {
                     let mut dice = Dice::new(number as u64 + 1);
                     for round in 0..700 {
                         let token = Token(round * THREADS + number);
-                        let (mut here, mut there) = UnixStream::pair().unwrap();
+                        let (mut here, mut there) = pipe::pair().unwrap();
                         let interest = match dice.below(3) {
                             0 => Interest::READABLE,
                             1 => Interest::WRITABLE,

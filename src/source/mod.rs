@@ -3,10 +3,10 @@
 pub(crate) mod channel;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) mod forward;
-#[cfg(feature = "net")]
-pub(crate) mod net;
 #[cfg(all(handle = "windows", feature = "os-ext"))]
 pub(crate) mod named_pipe;
+#[cfg(feature = "net")]
+pub(crate) mod net;
 #[cfg(all(capability = "pipes", feature = "os-ext"))]
 pub(crate) mod pipe;
 #[cfg(all(handle = "fd", feature = "os-ext"))]

@@ -64,10 +64,10 @@ pub(crate) use self::windows::{
 };
 
 // Unix domain sockets as `std` has them, or would have.
-#[cfg(all(handle = "fd", capability = "unix_streams", feature = "net"))]
-pub(crate) use std::os::unix::net as unix_net;
 #[cfg(all(handle = "windows", capability = "unix_streams", feature = "net"))]
 pub(crate) use self::windows::os::unix as unix_net;
+#[cfg(all(handle = "fd", capability = "unix_streams", feature = "net"))]
+pub(crate) use std::os::unix::net as unix_net;
 
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {

@@ -3,15 +3,29 @@
 //! Events may be spurious, so a test says which one it waits for and takes no offence at others.
 
 // Every test is a crate of its own and uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 use std::fmt::Debug;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use wakeful::event::Event;
 use wakeful::{Backend, Events, Poll, Token};
+
+#[cfg(unix)]
+#[path = "descriptors.rs"]
+mod descriptors;
+#[cfg(unix)]
+pub(crate) use descriptors::*;
+#[cfg(windows)]
+#[path = "handles.rs"]
+mod handles;
+#[cfg(windows)]
+pub(crate) use handles::*;
+
+/// Sockets tell neither there, and nobody could inherit them.
+#[cfg(not(any(unix, windows)))]
+pub(crate) fn assert_nonblocking_and_cloexec(_source: &impl Debug) {}
 
 /// How long to wait for what must happen. Only a failing test waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,23 +105,4 @@ pub(crate) fn assert_kind<T: Debug>(outcome: io::Result<T>, kind: io::ErrorKind)
         Err(err) if err.kind() == kind => {}
         other => panic!("expected {kind:?}, got {other:?}"),
     }
-}
-
-/// How every descriptor that we open must be.
-#[track_caller]
-pub(crate) fn assert_nonblocking_and_cloexec(source: &(impl AsFd + Debug)) {
-    assert!(is_nonblocking(source), "{source:?} blocks");
-    assert!(is_cloexec(source), "{source:?} is inherited");
-}
-
-pub(crate) fn is_nonblocking(source: &impl AsFd) -> bool {
-    rustix::fs::fcntl_getfl(source)
-        .unwrap()
-        .contains(rustix::fs::OFlags::NONBLOCK)
-}
-
-pub(crate) fn is_cloexec(source: &impl AsFd) -> bool {
-    rustix::io::fcntl_getfd(source)
-        .unwrap()
-        .contains(rustix::io::FdFlags::CLOEXEC)
 }

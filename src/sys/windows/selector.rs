@@ -235,7 +235,9 @@ impl Selector {
         }
     }
 
-    /// Takes packets, and the events they stand for, until there is no room or no packet.
+    /// Takes packets, and the events they stand for, until there is no room or no packet, or somebody
+    /// has rung. Not for ever: other threads may make packets as fast as they are taken here, and who
+    /// wakes the poll and what its deadline is the caller knows.
     fn dequeue(
         &self,
         buffer: &mut Buffer,
@@ -243,28 +245,35 @@ impl Selector {
         most: usize,
         mut wait: Wait,
     ) -> io::Result<()> {
+        const MOST_ROUNDS: usize = 8;
+
         let port = &self.shared.port;
-        while events.len() < most {
+        for _ in 0..MOST_ROUNDS {
             let room = (most - events.len()).min(MOST_AT_ONCE);
+            if room == 0 {
+                break;
+            }
             buffer.wait(port, room, wait)?;
             let is_all = buffer.packets.len() < room;
-            self.harvest(&mut buffer.packets, events);
-            if is_all {
-                return Ok(());
+            let has_rung = self.harvest(&mut buffer.packets, events);
+            if is_all || has_rung {
+                break;
             }
             wait = Wait::NONE;
         }
         Ok(())
     }
 
-    /// Takes the packets, and appends the events they stand for.
-    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) {
+    /// Takes the packets, and appends the events they stand for; whether a doorbell or a timer was
+    /// among them.
+    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) -> bool {
         let mut operations = Vec::new();
+        let mut has_rung = false;
         let mut table = self.shared.table();
         let now = Instant::now();
         for packet in packets.take(&self.shared.port) {
             match packet {
-                Packet::Doorbell | Packet::Timer => {}
+                Packet::Doorbell | Packet::Timer => has_rung = true,
                 Packet::Operation(overlapped) => operations.push(overlapped),
                 Packet::Afd(request, answer) => {
                     events.extend(table.answer(&request, answer, now));
@@ -274,6 +283,7 @@ impl Selector {
         drop(table);
         // Whoever is told may do what it likes: nothing is locked.
         operations.into_iter().for_each(operation::complete);
+        has_rung
     }
 }
 

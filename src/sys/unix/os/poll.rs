@@ -6,6 +6,8 @@
 
 use std::io;
 use std::os::fd::RawFd;
+#[cfg(target_os = "wasi")]
+use std::time::Duration;
 
 use super::check;
 use crate::base::wait::Wait;
@@ -42,10 +44,11 @@ pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
 
 /// poll(2) of WASI, which takes no entry that is to be ignored and no list without entries.
 ///
-/// With nothing to watch nobody is there to end the wait: there is one thread. So it sleeps until
+/// With nothing to watch nobody is there to end the wait if there is one thread. So it sleeps until
 /// its end, and a wait without end is `EDEADLK`.
 #[cfg(target_os = "wasi")]
 pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
+    let wait = LONGEST.map_or(wait, |longest| wait.no_longer_than(longest));
     let mut watched: Vec<_> = list
         .iter()
         .copied()
@@ -71,6 +74,13 @@ pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
     }
     Ok(usize::try_from(ready).unwrap_or(0))
 }
+
+/// Threads cannot end each other's waits here, so a wait is short where there are threads, and the
+/// caller looks for what they did between two of them.
+#[cfg(all(target_os = "wasi", not(capability = "one_thread")))]
+const LONGEST: Option<Duration> = Some(Duration::from_millis(10));
+#[cfg(all(target_os = "wasi", capability = "one_thread"))]
+const LONGEST: Option<Duration> = None;
 
 #[cfg(all(capability = "ppoll", not(miri)))]
 fn poll_for(list: &mut [pollfd], wait: Wait) -> libc::c_int {

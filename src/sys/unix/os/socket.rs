@@ -59,8 +59,22 @@ pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io
 #[cfg(not(capability = "flags_at_open"))]
 pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
     let socket = Socket::new(domain, kind, protocol)?;
-    socket.set_nonblocking(true)?;
+    set_nonblocking(&socket)?;
     Ok(socket)
+}
+
+#[cfg(not(any(capability = "flags_at_open", target_os = "wasi")))]
+fn set_nonblocking(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)
+}
+
+/// Sockets of WASI have no flags for fcntl(2) to get or set, which is how `socket2` does it.
+#[cfg(target_os = "wasi")]
+fn set_nonblocking(socket: &Socket) -> io::Result<()> {
+    let mut yes: c_int = 1;
+    // SAFETY: the descriptor is open, and the number is readable during the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONBIO, &mut yes) })?;
+    Ok(())
 }
 
 /// Lets a socket have an address that connections of the past still occupy; datagram sockets also
@@ -263,7 +277,7 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
 #[cfg(not(capability = "flags_at_open"))]
 pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     let (connection, peer) = listener.accept()?;
-    connection.set_nonblocking(true)?;
+    set_nonblocking(&connection)?;
     Ok((connection, peer))
 }
 

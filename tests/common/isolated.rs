@@ -1,0 +1,53 @@
+//! Tests that have a process to themselves.
+
+use std::env;
+use std::process::Output;
+
+#[path = "program.rs"]
+pub(crate) mod program;
+
+use program::program;
+
+/// Set in the process of an isolated test, to what it has to do there.
+const ROLE: &str = "WAKEFUL_TEST_ROLE";
+
+/// The role of this process, if it is one of `isolated` or `run_again`.
+pub(crate) fn role() -> Option<String> {
+    env::var(ROLE).ok()
+}
+
+/// Runs `scenario` in a process that runs this test alone.
+///
+/// The tests of one file share a process otherwise, and with it its descriptors and limits: what
+/// one opens, another would count.
+///
+/// `name` is the name of the test that calls.
+#[track_caller]
+pub(crate) fn isolated(name: &str, scenario: impl FnOnce()) {
+    if role().is_some() {
+        scenario();
+        return;
+    }
+    let output = run_again(name, "alone");
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Runs one test of this file as a process of its own.
+pub(crate) fn run_again(name: &str, role: &str) -> Output {
+    let output = program(env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(ROLE, role)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        !output.status.success() || said.contains("1 passed"),
+        "there is no test `{name}`: {said}"
+    );
+    output
+}
