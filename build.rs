@@ -27,7 +27,7 @@ const FLAGS_AT_OPEN: &str = "flags_at_open";
 const EPOLL_PWAIT2: &str = "epoll_pwait2";
 /// poll(2) with a timeout in nanoseconds.
 const PPOLL: &str = "ppoll";
-/// Sockets that a program can open, by `socket2`.
+/// Sockets that a program can open, by `socket2`; `net` is there without it too.
 const SOCKETS: &str = "sockets";
 /// `TCP_KEEPINTVL` and `TCP_KEEPCNT`.
 const TCP_KEEPALIVE: &str = "tcp_keepalive";
@@ -40,6 +40,8 @@ const PIPES: &str = "pipes";
 const ABSTRACT_UNIX: &str = "abstract_unix";
 /// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half.
 const RDHUP: &str = "rdhup";
+/// A program has one thread, so nobody ends a wait but the system.
+const ONE_THREAD: &str = "one_thread";
 /// `Interest::AIO`, `Interest::LIO` and `Interest::PRIORITY`.
 const AIO: &str = "interest_aio";
 const LIO: &str = "interest_lio";
@@ -76,8 +78,9 @@ const SYSTEMS: &[System] = &[
     System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "vita",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, PIPES] },
     // Preview 1 has no way to open a socket.
-    System { name: "wasi",      handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[SOCKETS, TCP_KEEPALIVE] },
-    System { name: "wasi p1",   handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[] },
+    System { name: "wasi",      handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[SOCKETS, TCP_KEEPALIVE, ONE_THREAD] },
+    System { name: "wasi p1",   handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[ONE_THREAD] },
+    System { name: "wasi p1 threads", handle: "fd", selector: "poll",  doorbell: "none",    capabilities: &[] },
     System { name: "windows",   handle: "windows", selector: "iocp",   doorbell: "iocp",    capabilities: &[SOCKETS, UNIX_STREAMS] },
 ];
 
@@ -89,6 +92,10 @@ fn main() {
     }
     if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("p1") {
         os.push_str(" p1");
+    }
+    // It has no word in `cfg` that the stable compiler tells.
+    if env::var("TARGET").is_ok_and(|target| target == "wasm32-wasip1-threads") {
+        os.push_str(" threads");
     }
 
     let Some(system) = SYSTEMS.iter().find(|system| system.name == os) else {

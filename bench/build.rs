@@ -46,7 +46,10 @@ fn web_server() {
     let text = text
         .replace("use wakeful::", "use self::api::")
         .replace("fn main()", "pub fn main()")
-        .replace("std::env::args().nth(1)", "Some(\"127.0.0.1:0\".to_owned())");
+        .replace(
+            "std::env::args().nth(1)",
+            "Some(\"127.0.0.1:0\".to_owned())",
+        );
     let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(folder.join("http_hello.rs"), text).expect("writing into OUT_DIR");
 }

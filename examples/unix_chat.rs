@@ -85,15 +85,13 @@ fn main() -> io::Result<()> {
 /// Binds to `path`, also if a server that has ended left its socket file there.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
-        Err(err) if err.kind() == ErrorKind::AddrInUse => {
-            match UnixStream::connect(path) {
-                Err(err) if err.kind() == ErrorKind::ConnectionRefused => {
-                    fs::remove_file(path)?;
-                    UnixListener::bind(path)
-                }
-                _ => Err(err),
+        Err(err) if err.kind() == ErrorKind::AddrInUse => match UnixStream::connect(path) {
+            Err(err) if err.kind() == ErrorKind::ConnectionRefused => {
+                fs::remove_file(path)?;
+                UnixListener::bind(path)
             }
-        }
+            _ => Err(err),
+        },
         outcome => outcome,
     }
 }

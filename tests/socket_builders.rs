@@ -4,13 +4,17 @@
 
 mod common;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::ErrorKind;
+#[cfg(target_os = "linux")]
+use std::io::{self, Read, Write};
 use std::net::{self, IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use common::{assert_kind, assert_nonblocking_and_cloexec, expect_event, polls, when_ready};
 use wakeful::event::Event;
-use wakeful::net::{ConnectStatus, TcpListener, TcpStream, UdpSocket};
+#[cfg(target_os = "linux")]
+use wakeful::net::ConnectStatus;
+use wakeful::net::{TcpListener, TcpStream, UdpSocket};
 use wakeful::{Interest, Token};
 
 const LISTENER: Token = Token(1);
@@ -79,6 +83,7 @@ fn a_port_is_shared_only_with_those_that_share_it() {
 }
 
 /// How many connections a listener takes before one stays in progress; at most `limit`.
+#[cfg(target_os = "linux")]
 fn room(listener: &TcpListener, limit: usize) -> usize {
     let address = listener.local_addr().unwrap();
     let clients: Vec<_> = (0..limit)
