@@ -7,10 +7,10 @@
 //! |---|---|---|
 //! | `os-poll` | the operating system: [`Poll`], [`Registry`] and [`Waker`] work | |
 //! | `net` | the module `net`: TCP, UDP and Unix domain sockets | `socket2` |
-//! | `os-ext` | what only some systems have: `unix::SourceFd` and `unix::pipe`; turns on `os-poll` | |
+//! | `os-ext` | what only some systems have: `unix::SourceFd` and `unix::pipe`; `windows::NamedPipe`, `windows::SourceHandle` and `windows::SourceSocket`; turns on `os-poll` | |
 //! | `log` | trace lines through the facade of the same name | `log` |
 //!
-//! Unix builds always have `libc`.
+//! Unix builds always have `libc`, those for Windows `windows-sys`.
 //!
 //! The names are mio's, with mio's meaning. The default is not: mio turns on `log` alone.
 //! The package `compat/mio` has mio's default.

@@ -361,6 +361,7 @@
 //! | NetBSD, OpenBSD | kqueue(2), poll(2) | a pipe | the same |
 //! | Solaris, illumos | event ports, poll(2) | `port_send` | the same |
 //! | Windows | a completion port | a posted packet | the whole suite, under Wine |
+//! | WASI, preview 1 and 2 | poll(2) of its C library | nothing: there is one thread | what one thread can do, under wasmtime |
 //! | other Unix systems in `build.rs` | poll(2) | a pipe | never run; some type-checked |
 //! | all others | none: building with `os-poll` or `net` is an error that says so | | |
 //!

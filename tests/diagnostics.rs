@@ -558,7 +558,9 @@ fn what_is_done_out_of_sight_is_not_accused() {
 #[test]
 fn the_end_of_a_stream_is_reached_or_left_alone() {
     for (mut poll, mut events) in polls() {
-        for reads in [true, false] {
+        // WASI does not tell the end from what there is to read, so it has to be read there.
+        let left_alone = (!cfg!(target_family = "wasm")).then_some(false);
+        for reads in [true].into_iter().chain(left_alone) {
             let (mut stream, there) = stream_with(0);
             register(&poll, &mut stream, TOKEN, Interest::READABLE);
             drop(there);

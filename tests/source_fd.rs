@@ -9,7 +9,7 @@ mod common;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use wakeful::event::Event;
@@ -246,6 +246,8 @@ fn debug_shows_the_descriptor() {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::*;
+
+    use std::os::fd::AsFd;
 
     use rustix::event::{eventfd, EventfdFlags};
     use rustix::time::{

@@ -3,19 +3,32 @@
 //! A message is a number of eight bytes, one more than the one before. A reader that misses an edge
 //! waits for a message that is there already, for ever.
 
-#![cfg(all(unix, feature = "os-poll", feature = "net", feature = "os-ext"))]
+#![cfg(all(
+    any(unix, windows),
+    feature = "os-poll",
+    feature = "net",
+    feature = "os-ext"
+))]
 
 #[path = "common/stress.rs"]
 mod stress;
 
 use std::io::{self, ErrorKind, Read, Write};
+#[cfg(unix)]
 use std::os::fd::AsRawFd;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket;
 use std::thread::{self, JoinHandle};
 use std::{mem, net};
 
 use wakeful::event::Source;
-use wakeful::net::{TcpStream, UdpSocket, UnixDatagram, UnixStream};
+#[cfg(unix)]
+use wakeful::net::UnixDatagram;
+use wakeful::net::{TcpStream, UdpSocket, UnixStream};
+#[cfg(unix)]
 use wakeful::unix::pipe;
+#[cfg(windows)]
+use wakeful::windows::NamedPipe;
 use wakeful::{Backend, Events, Interest, Token};
 
 use stress::{on_each_backend, poll_of, poll_some, Dice};
@@ -35,11 +48,13 @@ enum Drain {
 }
 
 /// A source that can also be used behind its own back.
-trait Endpoint: Source + AsRawFd + Send + 'static {
+trait Endpoint: Source + Send + 'static {
     fn receive(&mut self, room: &mut [u8]) -> io::Result<usize>;
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
-    /// `operation` under `try_io`.
-    fn guarded(&self, operation: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize>;
+    /// Receives under `try_io`, unseen.
+    fn receive_guarded(&self, room: &mut [u8]) -> io::Result<usize>;
+    /// Sends under `try_io`, unseen.
+    fn send_guarded(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
 macro_rules! stream_endpoint {
@@ -53,8 +68,12 @@ macro_rules! stream_endpoint {
                 self.write(bytes)
             }
 
-            fn guarded(&self, operation: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize> {
-                self.try_io(operation)
+            fn receive_guarded(&self, room: &mut [u8]) -> io::Result<usize> {
+                self.try_io(|| read_behind(self, room))
+            }
+
+            fn send_guarded(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.try_io(|| write_behind(self, bytes))
             }
         }
     )*};
@@ -71,16 +90,23 @@ macro_rules! datagram_endpoint {
                 <$socket>::send(self, bytes)
             }
 
-            fn guarded(&self, operation: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize> {
-                self.try_io(operation)
+            fn receive_guarded(&self, room: &mut [u8]) -> io::Result<usize> {
+                self.try_io(|| read_behind(self, room))
+            }
+
+            fn send_guarded(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.try_io(|| write_behind(self, bytes))
             }
         }
     )*};
 }
 
 stream_endpoint!(TcpStream, UnixStream);
-datagram_endpoint!(UnixDatagram, UdpSocket);
+datagram_endpoint!(UdpSocket);
+#[cfg(unix)]
+datagram_endpoint!(UnixDatagram);
 
+#[cfg(unix)]
 impl Endpoint for pipe::Receiver {
     fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
         self.read(room)
@@ -90,11 +116,16 @@ impl Endpoint for pipe::Receiver {
         unreachable!("receivers send nothing")
     }
 
-    fn guarded(&self, operation: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize> {
-        self.try_io(operation)
+    fn receive_guarded(&self, room: &mut [u8]) -> io::Result<usize> {
+        self.try_io(|| read_behind(self, room))
+    }
+
+    fn send_guarded(&self, _bytes: &[u8]) -> io::Result<usize> {
+        unreachable!("receivers send nothing")
     }
 }
 
+#[cfg(unix)]
 impl Endpoint for pipe::Sender {
     fn receive(&mut self, _room: &mut [u8]) -> io::Result<usize> {
         unreachable!("senders receive nothing")
@@ -104,8 +135,31 @@ impl Endpoint for pipe::Sender {
         self.write(bytes)
     }
 
-    fn guarded(&self, operation: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize> {
-        self.try_io(operation)
+    fn receive_guarded(&self, _room: &mut [u8]) -> io::Result<usize> {
+        unreachable!("senders receive nothing")
+    }
+
+    fn send_guarded(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_io(|| write_behind(self, bytes))
+    }
+}
+
+#[cfg(windows)]
+impl Endpoint for NamedPipe {
+    fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.read(room)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
+    fn receive_guarded(&self, _room: &mut [u8]) -> io::Result<usize> {
+        unreachable!("named pipes have no `try_io`")
+    }
+
+    fn send_guarded(&self, _bytes: &[u8]) -> io::Result<usize> {
+        unreachable!("named pipes have no `try_io`")
     }
 }
 
@@ -118,30 +172,79 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
     (one.try_into().unwrap(), other.try_into().unwrap())
 }
 
+fn udp_pair() -> (UdpSocket, UdpSocket) {
+    let bind = || UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (one, other) = (bind(), bind());
+    one.connect(other.local_addr().unwrap()).unwrap();
+    other.connect(one.local_addr().unwrap()).unwrap();
+    (one, other)
+}
+
+/// Nothing only where a system may lack them.
+fn unix_pair() -> Option<(UnixStream, UnixStream)> {
+    match UnixStream::pair() {
+        Err(err) if cfg!(windows) && err.kind() == ErrorKind::Unsupported => None,
+        pair => Some(pair.unwrap()),
+    }
+}
+
+/// A server and its client.
+#[cfg(windows)]
+fn named_pipe_pair() -> (NamedPipe, NamedPipe) {
+    use std::os::windows::fs::OpenOptionsExt;
+    use std::os::windows::io::OwnedHandle;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!(r"\\.\pipe\wakeful-edges-{}-{count}", std::process::id());
+    let server = NamedPipe::new(&name).unwrap();
+    let client = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(FILE_FLAG_OVERLAPPED)
+        .open(&name)
+        .unwrap();
+    (server, OwnedHandle::from(client).into())
+}
+
 fn receive(endpoint: &mut impl Endpoint, drain: Drain, room: &mut [u8]) -> io::Result<usize> {
     match drain {
         Drain::UntilWouldBlock | Drain::UntilShort => endpoint.receive(room),
-        Drain::TryIo => {
-            let fd = endpoint.as_raw_fd();
-            endpoint.guarded(&mut || read_behind(fd, room))
-        }
+        Drain::TryIo => endpoint.receive_guarded(room),
     }
 }
 
 /// read(2), with nobody to notice.
+#[cfg(unix)]
 #[allow(unsafe_code)]
-fn read_behind(fd: i32, room: &mut [u8]) -> io::Result<usize> {
+fn read_behind(source: &impl AsRawFd, room: &mut [u8]) -> io::Result<usize> {
     // SAFETY: `room` is writable for its length.
-    let n = unsafe { libc::read(fd, room.as_mut_ptr().cast(), room.len()) };
+    let n = unsafe { libc::read(source.as_raw_fd(), room.as_mut_ptr().cast(), room.len()) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }
 
 /// write(2), with nobody to notice.
+#[cfg(unix)]
 #[allow(unsafe_code)]
-fn write_behind(fd: i32, bytes: &[u8]) -> io::Result<usize> {
+fn write_behind(source: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: `bytes` is readable for its length.
-    let n = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    let n = unsafe { libc::write(source.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// recv, with nobody to notice.
+#[cfg(windows)]
+fn read_behind(source: &impl AsSocket, room: &mut [u8]) -> io::Result<usize> {
+    (&*socket2::SockRef::from(source)).read(room)
+}
+
+/// send, with nobody to notice.
+#[cfg(windows)]
+fn write_behind(source: &impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
+    socket2::SockRef::from(source).send(bytes)
 }
 
 /// The bytes of messages, in the order of their numbers, from any place on.
@@ -331,6 +434,7 @@ fn flood<R: Endpoint, W: Endpoint>(
 const STREAM_MESSAGES: u64 = 20_000;
 // Slower: ten of them fill a queue.
 const DATAGRAMS: u64 = 3_000;
+const UDP_DATAGRAMS: u64 = 150;
 
 const ALL: &[Drain] = &[Drain::UntilWouldBlock, Drain::UntilShort, Drain::TryIo];
 /// A datagram that is shorter than its buffer says nothing of the next one.
@@ -343,17 +447,38 @@ fn no_message_over_tcp_is_lost() {
 
 #[test]
 fn no_message_over_unix_streams_is_lost() {
-    flood(|| UnixStream::pair().unwrap(), ALL, STREAM_MESSAGES, 24);
+    if unix_pair().is_some() {
+        flood(|| unix_pair().unwrap(), ALL, STREAM_MESSAGES, 24);
+    }
 }
 
+#[cfg(unix)]
 #[test]
 fn no_message_over_pipes_is_lost() {
     flood(|| pipe::new().unwrap(), ALL, STREAM_MESSAGES, 24);
 }
 
+#[cfg(windows)]
+#[test]
+fn no_message_over_pipes_is_lost() {
+    const DRAINS: &[Drain] = &[Drain::UntilWouldBlock, Drain::UntilShort];
+
+    flood(named_pipe_pair, DRAINS, STREAM_MESSAGES, 24);
+    let swapped = || {
+        let (server, client) = named_pipe_pair();
+        (client, server)
+    };
+    flood(swapped, DRAINS, STREAM_MESSAGES, 24);
+}
+
 #[test]
 fn no_datagram_is_lost() {
+    #[cfg(unix)]
     flood(|| UnixDatagram::pair().unwrap(), OF_DATAGRAMS, DATAGRAMS, 1);
+    // What finds no room is lost by UDP itself. That many find room.
+    for _ in 0..DATAGRAMS / UDP_DATAGRAMS {
+        flood(udp_pair, OF_DATAGRAMS, UDP_DATAGRAMS, 1);
+    }
 }
 
 /// Two endpoints that answer each message with the next: every one of them needs an edge.
@@ -429,29 +554,33 @@ fn each_answer_has_its_edge_on_tcp() {
 #[test]
 fn each_answer_has_its_edge_on_unix_streams() {
     on_each_backend(|backend| {
-        let (here, there) = UnixStream::pair().unwrap();
-        ping_pong(here, there, Drain::UntilWouldBlock, 2_000, backend);
+        if let Some((here, there)) = unix_pair() {
+            ping_pong(here, there, Drain::UntilWouldBlock, 2_000, backend);
+        }
     });
 }
 
 #[test]
 fn each_answer_has_its_edge_on_datagrams() {
     on_each_backend(|backend| {
-        let (here, there) = UnixDatagram::pair().unwrap();
-        ping_pong(here, there, Drain::UntilWouldBlock, 2_000, backend);
-        let bind = || UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let (here, there) = (bind(), bind());
-        here.connect(there.local_addr().unwrap()).unwrap();
-        there.connect(here.local_addr().unwrap()).unwrap();
+        #[cfg(unix)]
+        {
+            let (here, there) = UnixDatagram::pair().unwrap();
+            ping_pong(here, there, Drain::UntilWouldBlock, 2_000, backend);
+        }
+        let (here, there) = udp_pair();
         ping_pong(here, there, Drain::UntilWouldBlock, 2_000, backend);
     });
 }
 
 #[test]
 fn each_answer_has_its_edge_under_try_io() {
-    on_each_backend(|backend| {
-        let (here, there) = UnixStream::pair().unwrap();
-        ping_pong(here, there, Drain::TryIo, 3_000, backend);
+    on_each_backend(|backend| match unix_pair() {
+        Some((here, there)) => ping_pong(here, there, Drain::TryIo, 3_000, backend),
+        None => {
+            let (here, there) = tcp_pair();
+            ping_pong(here, there, Drain::TryIo, 3_000, backend);
+        }
     });
 }
 
@@ -494,8 +623,9 @@ fn a_short_read_alone_brings_the_next_edge() {
     on_each_backend(|backend| {
         let (here, there) = tcp_pair();
         both(backend, here, there);
-        let (here, there) = UnixStream::pair().unwrap();
-        both(backend, here, there);
+        if let Some((here, there)) = unix_pair() {
+            both(backend, here, there);
+        }
     });
 }
 
@@ -524,10 +654,7 @@ fn exchange(backend: Backend, mut endpoint: impl Endpoint, bytes: u64, drain: Dr
             let part = &mut buffer[..length];
             sent.fill(part);
             let outcome = match drain {
-                Drain::TryIo => {
-                    let fd = endpoint.as_raw_fd();
-                    endpoint.guarded(&mut || write_behind(fd, part))
-                }
+                Drain::TryIo => endpoint.send_guarded(part),
                 _ => endpoint.send(part),
             };
             match outcome {
@@ -573,14 +700,26 @@ fn exchange_both_ways<E: Endpoint>(pair: impl Fn() -> (E, E), bytes: u64, drain:
 fn full_buffers_stop_neither_direction() {
     for drain in [Drain::UntilWouldBlock, Drain::UntilShort] {
         exchange_both_ways(tcp_pair, 1_500_000, drain);
-        exchange_both_ways(|| UnixStream::pair().unwrap(), 1_500_000, drain);
+        if unix_pair().is_some() {
+            exchange_both_ways(|| unix_pair().unwrap(), 1_500_000, drain);
+        }
     }
 }
 
 #[test]
 fn full_buffers_stop_neither_direction_under_try_io() {
     exchange_both_ways(tcp_pair, 400_000, Drain::TryIo);
-    exchange_both_ways(|| UnixStream::pair().unwrap(), 400_000, Drain::TryIo);
+    if unix_pair().is_some() {
+        exchange_both_ways(|| unix_pair().unwrap(), 400_000, Drain::TryIo);
+    }
+}
+
+#[cfg(windows)]
+#[test]
+fn full_buffers_stop_neither_direction_of_named_pipes() {
+    for drain in [Drain::UntilWouldBlock, Drain::UntilShort] {
+        exchange_both_ways(named_pipe_pair, 1_500_000, drain);
+    }
 }
 
 /// With room for one event and everything always ready, everybody has a turn.
@@ -588,9 +727,14 @@ fn full_buffers_stop_neither_direction_under_try_io() {
 fn no_source_starves_among_busy_ones() {
     const SOURCES: usize = 64;
 
+    #[cfg(unix)]
+    let pair = || UnixStream::pair().unwrap();
+    #[cfg(not(unix))]
+    let pair = tcp_pair;
+
     on_each_backend(|backend| {
         let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(1));
-        let mut pairs: Vec<_> = (0..SOURCES).map(|_| UnixStream::pair().unwrap()).collect();
+        let mut pairs: Vec<_> = (0..SOURCES).map(|_| pair()).collect();
         for (token, (here, _)) in pairs.iter_mut().enumerate() {
             poll.registry()
                 .register(here, Token(token), Interest::READABLE)

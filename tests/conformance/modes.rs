@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(capability = "sockets")]
 use socket2::SockRef;
 use wakeful::event::Event;
 use wakeful::net::TcpStream;
@@ -272,6 +273,7 @@ fn m11_a_half_close_is_reported_as_the_mode_says() {
     });
 }
 
+#[cfg(capability = "sockets")]
 #[test]
 #[cfg_attr(target_family = "wasm", ignore = "nobody can reset a connection there")]
 fn m11_a_reset_is_reported_as_the_mode_says() {
@@ -328,6 +330,7 @@ fn wait_for_the_end(stream: &TcpStream) {
 }
 
 /// Closing is told unasked: also to who waits for room only.
+#[cfg(capability = "sockets")]
 #[test]
 #[cfg_attr(target_family = "wasm", ignore = "nobody can reset a connection there")]
 fn m4_a_spent_one_shot_does_not_hear_of_a_reset() {

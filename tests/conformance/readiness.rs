@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+#[cfg(capability = "sockets")]
 use socket2::{Domain, SockRef, Socket, Type};
 use wakeful::event::{Event, Readiness};
 use wakeful::net::{TcpStream, UdpSocket};
@@ -260,6 +261,7 @@ fn r6_a_read_that_would_block_ends_no_wait() {
     });
 }
 
+#[cfg(capability = "sockets")]
 #[test]
 #[cfg_attr(target_family = "wasm", ignore = "nobody can reset a connection there")]
 fn r7_a_reset_is_reported_whatever_was_asked_for_and_once() {
@@ -360,6 +362,7 @@ fn r9_a_connection_that_is_made_is_writable() {
     });
 }
 
+#[cfg(capability = "sockets")]
 #[test]
 fn r9_a_connection_that_is_refused_is_writable_and_an_error() {
     on_each_backend(|backend| {

@@ -143,7 +143,7 @@ pub(crate) fn until_blocked<T>(mut operation: impl FnMut() -> io::Result<T>) {
 }
 
 pub(crate) fn read_all(source: &mut impl Read) {
-    until_blocked(|| source.read(&mut [0; 64]));
+    until_blocked(|| source.read(&mut [0; 16 * 1024]));
 }
 
 pub(crate) fn loopback() -> net::SocketAddr {
