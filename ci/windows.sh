@@ -46,6 +46,10 @@ STUB
     touch "$stamp"
 fi
 
+# Wine's server and services start with the first program and end with the last. This one waits for the end of the
+# script, so that they start once, and not for every test of the documentation.
+coproc WAITS { exec "$wine" cmd >"$home/waits.log" 2>&1; }
+
 # A test that hangs ends its binary, and is then a binary without a result.
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="timeout --kill-after=5 ${WINE_TEST_SECONDS:-300} $wine"
 
@@ -120,8 +124,11 @@ if [ "$#" -gt 0 ]; then
     exit "$failed"
 fi
 
-judge debug --all-features --lib --bins --tests --examples
-judge release --release --all-features --lib --bins --tests --examples
+# `cargo test` builds the examples that tests/examples.rs runs only if it is not told what to build.
+cargo build --quiet --package wakeful --target "$target" --all-features --examples
+judge debug --all-features --lib --bins --tests
+cargo build --quiet --package wakeful --target "$target" --all-features --examples --release
+judge release --release --all-features --lib --bins --tests
 judge doc --all-features --doc
 
 # Every test of the table exists.

@@ -1,7 +1,11 @@
 #![doc = include_str!("../docs/lib.md")]
 // Links to what the other systems have.
-#![cfg_attr(handle = "windows", doc = "\n[`unix`]: crate::features")]
-#![cfg_attr(not(handle = "windows"), doc = "\n[`windows`]: crate::features")]
+#![cfg_attr(handle = "windows", doc = "", doc = "[`unix`]: crate::features")]
+#![cfg_attr(
+    not(handle = "windows"),
+    doc = "",
+    doc = "[`windows`]: crate::features"
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The shell uses little of what stands below the door; and without sockets and pipes no source does
 // its I/O through the common wrapper.

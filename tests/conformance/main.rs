@@ -5,6 +5,7 @@
 //! where there are such; all others run everywhere.
 
 #![cfg(all(feature = "os-poll", feature = "net", feature = "os-ext"))]
+#![cfg_attr(not(capability = "sockets"), allow(dead_code, unused_imports))]
 
 #[path = "../common/beat.rs"]
 mod beat;
