@@ -13,6 +13,9 @@ fn main() {
     let version = version.as_deref().unwrap_or("unknown");
     println!("cargo:rustc-env=BENCH_RUSTC={version}");
 
+    // Of tokio-on-wakeful/, which is made of the same sources.
+    println!("cargo:rustc-check-cfg=cfg(on_wakeful)");
+
     web_server();
     for (name, header, link) in LIBRARIES {
         println!("cargo:rustc-check-cfg=cfg(has_{name})");

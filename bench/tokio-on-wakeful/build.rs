@@ -1,4 +1,4 @@
-//! As the bench's own, without the event loops in C.
+//! As the bench's own, without the event loops in C; and says that `mio` is compat/mio here, everywhere.
 
 use std::env;
 use std::process::Command;
@@ -10,6 +10,8 @@ fn main() {
     let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let version = version.unwrap_or_else(|_| "unknown".to_owned());
     println!("cargo:rustc-env=BENCH_RUSTC={version}");
+    println!("cargo:rustc-check-cfg=cfg(on_wakeful)");
+    println!("cargo:rustc-cfg=on_wakeful");
     for library in ["libuv", "libevent", "libev"] {
         println!("cargo:rustc-check-cfg=cfg(has_{library})");
     }

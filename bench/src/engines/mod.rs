@@ -313,7 +313,7 @@ impl Engine {
             (Self::Epoll, _) => epoll::run(job),
             (Self::Tokio | Self::TokioOnWakeful, _) => {
                 // Whoever is asked to be on wakeful has to be the program that is.
-                let is_on_wakeful = cfg!(feature = "on-wakeful");
+                let is_on_wakeful = cfg!(on_wakeful);
                 ensure!(
                     is_on_wakeful == (self == Self::TokioOnWakeful),
                     "the wrong program"
@@ -372,5 +372,5 @@ pub fn versions() -> BTreeMap<&'static str, String> {
 }
 
 /// The package `mio` is wakeful here, which mio itself would not compile with.
-#[cfg(feature = "on-wakeful")]
+#[cfg(on_wakeful)]
 const _: fn(&mio_peer::Poll) -> mio_peer::Backend = mio_peer::Poll::backend;
