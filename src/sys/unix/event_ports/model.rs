@@ -191,9 +191,12 @@ impl Reactor {
     }
 
     pub(super) fn harvest(&mut self, events: &mut Vec<Event>, room: usize) {
-        for (fd, stamp, _) in self.port.retrieve(room - events.len()) {
-            let levels = self.port.levels(fd);
-            events.extend(self.table.answer(fd, stamp, levels, self.now));
+        // What was drained after it was queued keeps nothing out.
+        while events.len() < room && !self.port.queue.is_empty() {
+            for (fd, stamp, _) in self.port.retrieve(room - events.len()) {
+                let levels = self.port.levels(fd);
+                events.extend(self.table.answer(fd, stamp, levels, self.now));
+            }
         }
     }
 

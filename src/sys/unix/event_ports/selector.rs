@@ -130,7 +130,9 @@ impl Selector {
         most: usize,
         mut wait: Wait,
     ) -> io::Result<()> {
-        let mut was_fruitless = false;
+        // The doorbell and what was drained since it was queued fill batches that report nothing. What they keep
+        // out has its turn, and nobody who goes on ringing keeps us here: of a descriptor one event is queued.
+        let mut fruitless = 0;
         while events.len() < most {
             let room = (most - events.len()).min(event_ports::MOST_EVENTS);
             event_ports::wait(self.shared.port.as_fd(), &mut buffer.events, room, wait)?;
@@ -142,13 +144,11 @@ impl Selector {
                 trace!("event ports: {event:?}, and now {:#x}", answer.revents);
                 events.extend(table.answer(event.fd, event.user, levels(answer.revents), now));
             }
-            drop(table);
-            let is_fruitless = events.len() == known;
-            // The doorbell alone may have filled the batch: what it kept out has its turn, once.
-            if buffer.events.len() < room || (was_fruitless && is_fruitless) {
+            fruitless += usize::from(events.len() == known);
+            if buffer.events.len() < room || fruitless > 1 + table.len() {
                 break;
             }
-            was_fruitless = is_fruitless;
+            drop(table);
             wait = Wait::NONE;
         }
         Ok(())

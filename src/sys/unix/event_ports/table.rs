@@ -90,6 +90,11 @@ impl Table {
         self.entries.get_mut(usize::try_from(fd).ok()?)?.as_mut()
     }
 
+    /// No fewer than the registrations.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Which registration a descriptor has.
     pub(crate) fn registration(&self, fd: Raw) -> Option<u64> {
         self.get(fd).map(|entry| entry.registration)

@@ -126,6 +126,19 @@ fn an_answer_that_is_late_is_not_used_and_asked_for_again() {
 }
 
 #[test]
+fn what_was_drained_after_it_was_queued_keeps_nobody_out() {
+    let mut reactor = seen(Levels::NONE, both());
+    reactor.port.open(8, Levels::NONE);
+    reactor.register(8, 2, both(), true).unwrap();
+    reactor.port.set(FD, IN);
+    reactor.port.set(FD, Levels::NONE);
+    reactor.blocked(FD, Blocked::Read);
+    reactor.port.set(8, IN);
+    let events = reactor.select(1);
+    assert!(events.iter().map(Event::token).eq([Token(2)]), "{events:?}");
+}
+
+#[test]
 fn nothing_is_left_of_what_is_deregistered() {
     let mut reactor = seen(IN, both());
     assert!(reactor.deregister(FD));
