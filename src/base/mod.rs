@@ -10,6 +10,7 @@ pub(crate) mod interest;
 #[cfg(any(handle = "windows", test))]
 #[cfg_attr(not(feature = "os-ext"), allow(dead_code))]
 pub(crate) mod outcome;
+pub(crate) mod poll_id;
 pub(crate) mod readiness;
 pub(crate) mod sync;
 pub(crate) mod token;

@@ -2,20 +2,45 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::reactor::registry::{Registry, Shared};
+use crate::base::poll_id::PollId;
+use crate::reactor::registry::Registry;
 
-/// A source's registration with a poll, from the source's side.
+/// A source's registration with a poll, from the source's side; and whether its descriptor was handed
+/// out, so that I/O may pass us by.
 ///
-/// Held weakly: a source outlives its poll without harm, and is then registered nowhere.
-pub(crate) struct Membership(Option<Weak<Shared>>);
+/// Four bytes, as programs have many sources: the poll's number, and not a pointer that would have to
+/// be counted. Whether that poll is still there is asked only when misuse is at hand: a source outlives its poll
+/// without harm, and is then registered nowhere.
+pub(crate) struct Membership(AtomicU32);
+
+/// Beside the poll's number.
+const EXPOSED: u32 = PollId::END;
 
 impl Membership {
-    pub(crate) const NONE: Self = Self(None);
+    pub(crate) const fn none() -> Self {
+        Self(AtomicU32::new(0))
+    }
 
-    pub(crate) fn of(registry: &Registry) -> Self {
-        Self(Some(Arc::downgrade(registry.shared())))
+    /// The source is registered with this poll.
+    pub(crate) fn enter(&mut self, registry: &Registry) {
+        self.set_poll(registry.shared().id.get());
+    }
+
+    /// The source is registered nowhere.
+    pub(crate) fn leave(&mut self) {
+        self.set_poll(0);
+    }
+
+    /// The source's descriptor was handed out.
+    pub(crate) fn expose(&self) {
+        // Relaxed: read by who has the source to itself.
+        self.0.fetch_or(EXPOSED, Relaxed);
+    }
+
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.0.load(Relaxed) & EXPOSED != 0
     }
 
     /// Fails unless the source is registered nowhere.
@@ -31,28 +56,37 @@ impl Membership {
 
     /// Fails unless the source is registered with this poll.
     pub(crate) fn require(&self, registry: &Registry) -> io::Result<()> {
-        match self.poll() {
-            None => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the source is not registered",
-            )),
-            Some(poll) if !std::ptr::eq(Weak::as_ptr(poll), Arc::as_ptr(registry.shared())) => {
-                Err(io::Error::new(
-                    io::ErrorKind::AlreadyExists,
-                    "the source is registered with another `Poll`; deregister it there first",
-                ))
-            }
-            Some(_) => Ok(()),
+        if self.poll() == registry.shared().id.get() {
+            return Ok(());
+        }
+        Err(self.elsewhere())
+    }
+
+    #[cold]
+    fn elsewhere(&self) -> io::Error {
+        if self.is_none() {
+            io::Error::new(io::ErrorKind::NotFound, "the source is not registered")
+        } else {
+            io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the source is registered with another `Poll`; deregister it there first",
+            )
         }
     }
 
+    /// Whether the source is registered nowhere, or its poll is gone.
     fn is_none(&self) -> bool {
-        self.poll().is_none()
+        self.poll() == 0 || !PollId::is_alive(self.poll())
     }
 
-    /// The poll, unless it is gone.
-    fn poll(&self) -> Option<&Weak<Shared>> {
-        self.0.as_ref().filter(|poll| poll.strong_count() > 0)
+    /// The poll's number, or zero.
+    fn poll(&self) -> u32 {
+        self.0.load(Relaxed) & !EXPOSED
+    }
+
+    fn set_poll(&mut self, poll: u32) {
+        let word = self.0.get_mut();
+        *word = *word & EXPOSED | poll;
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::backend::Backend;
 use crate::base::busy_poll::BusyPoll;
+use crate::base::poll_id::PollId;
 use crate::base::wait::Limit;
 use crate::diagnostics::log::trace;
 use crate::diagnostics::observer::Observer;
@@ -519,6 +520,7 @@ impl Builder {
             selector.busy_poll(&busy_poll)?;
         }
         let shared = Arc::new(Shared {
+            id: PollId::new(),
             selector,
             ready: Arc::new(Ready::new(doorbell)),
             observer: Observer::new_if(self.diagnostics),

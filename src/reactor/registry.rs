@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::base::interest::Interest;
+use crate::base::poll_id::PollId;
 use crate::base::token::Token;
 use crate::diagnostics::log::trace;
 use crate::diagnostics::observer::Observer;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) ready: Arc<Ready>,
     /// The diagnostics, if they are on.
     pub(crate) observer: Option<Box<Observer>>,
+    // Given back after all else is gone.
+    pub(crate) id: PollId,
 }
 
 /// Registers sources with a [`Poll`](crate::Poll).

@@ -157,7 +157,7 @@ impl Timer {
 
     const fn with(schedule: Option<Schedule>) -> Self {
         Self {
-            membership: Membership::NONE,
+            membership: Membership::none(),
             state: State::Unregistered(Mutex::new(Idle {
                 schedule,
                 expirations: 0,
@@ -293,7 +293,7 @@ impl Source for Timer {
         let entry = Entry::new(Report::timer(token, interest));
         let key = ready.insert_timer(&entry, schedule, expirations)?;
         self.state = State::Registered { ready, entry, key };
-        self.membership = Membership::of(registry);
+        self.membership.enter(registry);
         Ok(())
     }
 
@@ -317,7 +317,7 @@ impl Source for Timer {
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.membership.require(registry)?;
-        self.membership = Membership::NONE;
+        self.membership.leave();
         self.state.leave();
         Ok(())
     }

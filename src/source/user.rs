@@ -48,7 +48,7 @@ pub fn source() -> (Source, SetReadiness) {
     let shared = StdArc::new(Shared::default());
     let source = Source {
         shared: StdArc::clone(&shared),
-        membership: Membership::NONE,
+        membership: Membership::none(),
     };
     (source, SetReadiness { shared })
 }
@@ -202,7 +202,7 @@ impl registry::Source for Source {
         };
         registration.set(state.readiness)?;
         state.registration = Some(registration);
-        self.membership = Membership::of(registry);
+        self.membership.enter(registry);
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl registry::Source for Source {
 
 impl Source {
     fn leave(&mut self) {
-        self.membership = Membership::NONE;
+        self.membership.leave();
         if let Some(registration) = self.shared.state().registration.take() {
             registration.entry.report().deregister();
         }

@@ -102,13 +102,15 @@ const _: () = {
         let _: fn(&Selector, &mut Buffer, &mut Vec<Event>, usize, Wait) -> io::Result<()> =
             Selector::select;
 
-        // Sources whose I/O passes through us; a registration ends when it is dropped.
-        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<Registration> = Selector::register;
+        // Sources whose I/O passes through us; a registration ends when it is dropped. A backend that
+        // has nothing to remember and nothing to be told gives none: what is registered then is
+        // changed and ended as what we do not see.
+        let _: fn(&Selector, Raw, Token, Interest) -> io::Result<Option<Registration>> =
+            Selector::register;
         let _: fn(&Selector, Raw, &Registration, Token, Interest) -> io::Result<()> =
             Selector::reregister;
         let _: fn(&Selector, Raw, &Registration) -> io::Result<()> = Selector::deregister;
-        // Whether it has to be told of the following two: it emulates edges.
-        let _: fn(&Registration) -> bool = Registration::follows_operations;
+        // What operations show, to a backend that emulates edges.
         let _: fn(&Registration, Blocked) = Registration::blocked;
         let _: fn(&Registration, Blocked) = Registration::fell_short;
         // The source goes on without us, registered until it is closed.

@@ -63,7 +63,7 @@ impl Selector {
         _raw: Raw,
         _token: Token,
         _interest: Interest,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<Option<Registration>> {
         match *self {}
     }
 
@@ -116,10 +116,6 @@ impl Registration {
     }
 
     pub(crate) fn exposed(&self) {
-        match *self {}
-    }
-
-    pub(crate) fn follows_operations(&self) -> bool {
         match *self {}
     }
 

@@ -87,14 +87,14 @@ impl Selector {
         raw: Raw,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<Option<Registration>> {
         match self {
             Self::Native(selector) => selector
                 .register(raw, token, interest)
-                .map(Registration::Native),
+                .map(|registration| registration.map(Registration::Native)),
             Self::Poll(selector) => selector
                 .register(raw, token, interest)
-                .map(Registration::Poll),
+                .map(|registration| registration.map(Registration::Poll)),
         }
     }
 
@@ -181,13 +181,6 @@ impl Registration {
         match self {
             Self::Native(registration) => registration.exposed(),
             Self::Poll(registration) => registration.exposed(),
-        }
-    }
-
-    pub(crate) fn follows_operations(&self) -> bool {
-        match self {
-            Self::Native(registration) => registration.follows_operations(),
-            Self::Poll(registration) => registration.follows_operations(),
         }
     }
 

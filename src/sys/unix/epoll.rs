@@ -40,21 +40,25 @@ pub(crate) struct Selector {
     names: Mutex<Unclaimed>,
 }
 
-/// The kernel has it all: closing the descriptor ends it, and edges need no help.
+/// None is made: the kernel has it all. Closing the descriptor ends it, and edges need no help.
 #[derive(Debug)]
-pub(crate) struct Registration;
+pub(crate) enum Registration {}
 
 impl Registration {
-    pub(crate) fn detach(self) {}
+    pub(crate) fn detach(self) {
+        match self {}
+    }
 
-    pub(crate) fn exposed(&self) {}
+    pub(crate) fn exposed(&self) {
+        match *self {}
+    }
 
-    pub(crate) fn blocked(&self, _direction: Blocked) {}
+    pub(crate) fn blocked(&self, _direction: Blocked) {
+        match *self {}
+    }
 
-    pub(crate) fn fell_short(&self, _way: Blocked) {}
-
-    pub(crate) fn follows_operations(&self) -> bool {
-        false
+    pub(crate) fn fell_short(&self, _way: Blocked) {
+        match *self {}
     }
 }
 
@@ -128,23 +132,22 @@ impl Selector {
         raw: Raw,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Registration> {
-        self.register_unseen(raw, token, interest)
-            .map(|()| Registration)
+    ) -> io::Result<Option<Registration>> {
+        self.register_unseen(raw, token, interest).map(|()| None)
     }
 
     pub(crate) fn reregister(
         &self,
-        raw: Raw,
-        _registration: &Registration,
-        token: Token,
-        interest: Interest,
+        _raw: Raw,
+        registration: &Registration,
+        _token: Token,
+        _interest: Interest,
     ) -> io::Result<()> {
-        self.reregister_unseen(raw, token, interest)
+        match *registration {}
     }
 
-    pub(crate) fn deregister(&self, raw: Raw, _registration: &Registration) -> io::Result<()> {
-        self.deregister_unseen(raw)
+    pub(crate) fn deregister(&self, _raw: Raw, registration: &Registration) -> io::Result<()> {
+        match *registration {}
     }
 
     pub(crate) fn register_unseen(

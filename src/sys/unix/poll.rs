@@ -113,13 +113,13 @@ impl Selector {
         raw: Raw,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<Option<Registration>> {
         let key = self.insert(raw, token, interest, true)?;
-        Ok(Registration {
+        Ok(Some(Registration {
             shared: Arc::clone(&self.shared),
             key,
             is_detached: false,
-        })
+        }))
     }
 
     pub(crate) fn reregister(
@@ -305,10 +305,6 @@ impl Registration {
 
     pub(crate) fn fell_short(&self, way: Blocked) {
         self.with_slot(|slot| slot.arm.fell_short(way));
-    }
-
-    pub(crate) fn follows_operations(&self) -> bool {
-        true
     }
 
     fn with_slot(&self, change: impl FnOnce(&mut Slot)) {

@@ -150,13 +150,13 @@ impl Selector {
         raw: Raw,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<Option<Registration>> {
         let owner = self.insert(raw, token, interest, true)?;
-        Ok(Registration {
+        Ok(Some(Registration {
             shared: Arc::clone(&self.shared),
             owner,
             is_detached: false,
-        })
+        }))
     }
 
     pub(crate) fn reregister(
@@ -335,10 +335,6 @@ impl Registration {
 
     pub(crate) fn fell_short(&self, way: Blocked) {
         self.with_slot(|table, index| table.adjust(index, |arm| arm.fell_short(way)));
-    }
-
-    pub(crate) fn follows_operations(&self) -> bool {
-        true
     }
 
     fn with_slot(&self, change: impl FnOnce(&mut Table, usize)) {

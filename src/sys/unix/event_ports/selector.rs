@@ -159,14 +159,14 @@ impl Selector {
         raw: Raw,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<Option<Registration>> {
         let number = self.insert(raw, token, interest, true)?;
-        Ok(Registration {
+        Ok(Some(Registration {
             shared: Arc::clone(&self.shared),
             fd: raw,
             number,
             is_detached: false,
-        })
+        }))
     }
 
     pub(crate) fn reregister(
@@ -363,10 +363,6 @@ impl Shared {
 }
 
 impl Registration {
-    pub(crate) fn follows_operations(&self) -> bool {
-        true
-    }
-
     pub(crate) fn blocked(&self, direction: Blocked) {
         self.tell(|table| table.tell(self.fd, self.number, |arm| arm.blocked(direction)));
     }

@@ -156,14 +156,14 @@ impl Selector {
         raw: Raw,
         token: Token,
         interest: Interest,
-    ) -> io::Result<Registration> {
+    ) -> io::Result<Option<Registration>> {
         let number = self.insert(raw, token, interest)?;
-        Ok(Registration {
+        Ok(Some(Registration {
             table: Arc::clone(&self.table),
             fd: raw,
             number,
             is_detached: false,
-        })
+        }))
     }
 
     pub(crate) fn reregister(
@@ -247,11 +247,6 @@ impl Selector {
 }
 
 impl Registration {
-    /// The kernel follows operations by itself.
-    pub(crate) fn follows_operations(&self) -> bool {
-        false
-    }
-
     pub(crate) fn blocked(&self, _direction: Blocked) {}
 
     pub(crate) fn fell_short(&self, _way: Blocked) {}
