@@ -64,8 +64,8 @@ const SYSTEMS: &[System] = &[
     System { name: "visionos",  handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
     System { name: "watchos",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
     // Tests of backends on Linux, over a model of what that lacks: `ci/models.sh`.
-    System { name: "model of kqueue", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
-    System { name: "model of event_ports", handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "model of kqueue", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "model of event_ports", handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     // poll(2) is all there is, or all that Rust's `libc` knows.
     System { name: "aix",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "cygwin",    handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL] },

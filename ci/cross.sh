@@ -65,9 +65,7 @@ tools_of() {
             exit 1
             ;;
     esac
-    if ! command -v "$linker" ${runner:+"${runner%% *}"} >/dev/null; then
-        install "${packages[@]}"
-    fi
+    ci/install.sh debian "${packages[@]}"
     local name=${target^^}
     name=CARGO_TARGET_${name//-/_}
     export "${name}_LINKER=$linker" "${name}_RUSTFLAGS=$flags" "${name}_RUSTDOCFLAGS=$flags"
@@ -76,19 +74,14 @@ tools_of() {
     export WAKEFUL_TEST_RUNNER=$runner
 }
 
-updated=
-install() {
-    echo "== installing: $*"
-    [ -n "$updated" ] || apt-get update -qq
-    updated=yes
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends -y "$@" >/dev/null
-}
-
-rustup target add "${targets[@]}"
+ci/install.sh target "${targets[@]}"
 for target in "${targets[@]}"; do
     tools_of "$target"
     skips=()
+    unset RUST_TEST_THREADS
     if [ -n "$WAKEFUL_TEST_RUNNER" ]; then
+        # A process that forks while its other threads run may hang in the child: qemu's locks are copied as they are.
+        export RUST_TEST_THREADS=1
         for test in "${only_qemu_breaks[@]}"; do
             echo "SKIPPED on $target, qemu cannot: $test"
             skips+=(--skip "$test")

@@ -28,8 +28,7 @@ fi
 
 # Named, so that build scripts and macros are built without.
 target=x86_64-unknown-linux-gnu
-rustup run nightly cargo --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal --no-self-update
-rustup component add rust-src --toolchain nightly
+ci/install.sh nightly rust-src
 
 folder=${CARGO_TARGET_DIR:-$PWD/target}/ci-sanitizers
 export CARGO_PROFILE_DEV_DEBUG=line-tables-only

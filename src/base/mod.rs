@@ -6,6 +6,7 @@ pub(crate) mod blocked;
 pub(crate) mod busy_poll;
 pub(crate) mod deadlines;
 pub(crate) mod event;
+pub(crate) mod inbox;
 pub(crate) mod interest;
 #[cfg(any(handle = "windows", test))]
 #[cfg_attr(not(feature = "os-ext"), allow(dead_code))]

@@ -1,16 +1,16 @@
-//! The atomics and counted pointers of the lock-free parts: the standard library's, or loom's when
+//! The atomics, counted pointers and locks of what is model-checked: the standard library's, or loom's when
 //! the model checker runs (`RUSTFLAGS="--cfg wakeful_loom"`, see `ci/loom.sh`).
 //!
 //! The word is our own, not `loom`: other crates' model tests must not drag ours along.
 
 #[cfg(all(test, wakeful_loom))]
 pub(crate) use loom::sync::{
-    atomic::{AtomicPtr, AtomicU8, AtomicUsize},
-    Arc,
+    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize},
+    Arc, Mutex, MutexGuard,
 };
 
 #[cfg(not(all(test, wakeful_loom)))]
 pub(crate) use std::sync::{
-    atomic::{AtomicPtr, AtomicU8, AtomicUsize},
-    Arc,
+    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize},
+    Arc, Mutex, MutexGuard,
 };

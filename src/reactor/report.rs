@@ -3,17 +3,21 @@
 //! A registration is a [`Report`] of its own: a source that is registered anew gets a new
 //! one, so what is still queued for the old one reports nothing.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::readiness::Readiness;
+use crate::base::sync::{Arc, AtomicBool};
 use crate::base::token::Token;
 
 /// Token, interest and readiness of a registration.
 #[derive(Debug)]
 pub(crate) struct Report {
     kind: Kind,
+    /// Set when an event is delivered.
+    heard: Option<Arc<AtomicBool>>,
     // Never held while anything else is called.
     state: Mutex<State>,
 }
@@ -55,6 +59,7 @@ impl Report {
     fn new(kind: Kind, token: Token, interest: Option<Interest>, readiness: Readiness) -> Self {
         Self {
             kind,
+            heard: None,
             state: Mutex::new(State {
                 token,
                 interest,
@@ -75,6 +80,11 @@ impl Report {
 
     pub(crate) fn user(token: Token, interest: Interest, readiness: Readiness) -> Self {
         Self::new(Kind::User, token, Some(interest), readiness)
+    }
+
+    /// The same, which tells when an event is delivered.
+    pub(crate) fn heard_by(self, heard: Option<Arc<AtomicBool>>) -> Self {
+        Self { heard, ..self }
     }
 
     pub(crate) fn timer(token: Token, interest: Interest) -> Self {
@@ -134,6 +144,11 @@ impl Report {
             state.interest = None;
         }
         state.is_again = again;
+        if let Some(heard) = &self.heard {
+            // Relaxed: whoever reads it has to see it only if the receiver has looked since, under a
+            // lock of both.
+            heard.store(true, Relaxed);
+        }
         Delivery {
             event,
             again,

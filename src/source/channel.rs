@@ -1,12 +1,16 @@
 //! Channels whose receiver is a source: messages from other threads, in the same loop as the
 //! sockets.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{mpsc, Arc};
 
+use crate::base::inbox::{Inbox, Taken};
 use crate::base::interest::Interest;
 use crate::base::readiness::Readiness;
+use crate::base::sync;
 use crate::base::token::Token;
 use crate::reactor::registry::{Registry, Source};
 use crate::source::user::{self, SetReadiness};
@@ -16,8 +20,8 @@ pub use std::sync::mpsc::{SendError, TryRecvError, TrySendError};
 /// A channel without bounds: a [`Sender`] for any number of threads, and the [`Receiver`] that is
 /// registered.
 ///
-/// The queue is that of [`std::sync::mpsc`]. A message costs what it costs there and one lock; a
-/// burst of messages is one event, and at most one system call.
+/// A message costs a lock that is mostly free; a burst of messages is one event, and at most one
+/// system call.
 ///
 /// # Examples
 ///
@@ -55,12 +59,24 @@ pub use std::sync::mpsc::{SendError, TryRecvError, TrySendError};
 /// ```
 #[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let (sender, receiver) = mpsc::channel();
-    let (open, receiver) = open(receiver);
-    (Sender { sender, open }, receiver)
+    let inbox = Arc::new(Inbox::new());
+    let (open, receiver) = open(Queue::Inbox(Unread {
+        inbox: Arc::clone(&inbox),
+        messages: RefCell::default(),
+    }));
+    let door = Door { inbox, open };
+    (
+        Sender {
+            door: Arc::new(door),
+        },
+        receiver,
+    )
 }
 
 /// A channel that holds up to `bound` messages.
+///
+/// The queue is that of [`std::sync::mpsc`]. A message costs what it costs there and one lock; a burst of
+/// messages is one event, and at most one system call.
 ///
 /// A bound of 0 counts as 1: a receiver that polls never waits in a receive, so there is no
 /// moment at which a message could be handed over.
@@ -76,17 +92,22 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 #[must_use]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::sync_channel(bound.max(1));
-    let (open, receiver) = open(receiver);
+    let (open, receiver) = open(Queue::Bounded(receiver));
+    let open = Arc::new(open);
     (SyncSender { sender, open }, receiver)
 }
 
-fn open<T>(receiver: mpsc::Receiver<T>) -> (Arc<Open>, Receiver<T>) {
-    let (source, readiness) = user::source();
-    let open = Arc::new(Open {
+fn open<T>(queue: Queue<T>) -> (Open, Receiver<T>) {
+    let heard = match &queue {
+        Queue::Inbox(unread) => Some(sync::Arc::clone(unread.inbox.heard())),
+        Queue::Bounded(_) => None,
+    };
+    let (source, readiness) = user::source_heard_by(heard);
+    let open = Open {
         readiness: readiness.clone(),
-    });
+    };
     let receiver = Receiver {
-        receiver,
+        queue,
         source,
         readiness,
     };
@@ -115,9 +136,20 @@ impl Drop for Open {
 
 /// Sends into a [`channel`].
 pub struct Sender<T> {
-    // Before `open`: the queue must know that it is closed before the receiver is told.
-    sender: mpsc::Sender<T>,
-    open: Arc<Open>,
+    door: Arc<Door<T>>,
+}
+
+/// Shared by all senders.
+struct Door<T> {
+    inbox: Arc<Inbox<T>>,
+    // The inbox is closed by `drop`, before the receiver is told of it.
+    open: Open,
+}
+
+impl<T> Drop for Door<T> {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
 }
 
 impl<T> Sender<T> {
@@ -127,15 +159,16 @@ impl<T> Sender<T> {
     ///
     /// Gives the message back if the receiver is gone.
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        self.sender.send(message)?;
-        self.open.announce();
+        if self.door.inbox.put(message).map_err(SendError)? {
+            self.door.open.announce();
+        }
         Ok(())
     }
 }
 
 /// Sends into a [`sync_channel`].
 pub struct SyncSender<T> {
-    // Before `open`, as in `Sender`.
+    // Before `open`: the queue must know that it is closed before the receiver is told.
     sender: mpsc::SyncSender<T>,
     open: Arc<Open>,
 }
@@ -171,9 +204,59 @@ impl<T> SyncSender<T> {
 /// gone an event [says so](crate::event::Event::is_read_closed); messages that were sent before can
 /// still be received.
 pub struct Receiver<T> {
-    receiver: mpsc::Receiver<T>,
+    queue: Queue<T>,
     source: user::Source,
     readiness: SetReadiness,
+}
+
+enum Queue<T> {
+    Inbox(Unread<T>),
+    Bounded(mpsc::Receiver<T>),
+}
+
+/// An inbox without bounds, and what was taken out of it.
+struct Unread<T> {
+    inbox: Arc<Inbox<T>>,
+    messages: RefCell<VecDeque<T>>,
+}
+
+impl<T> Unread<T> {
+    fn try_recv(&self, readiness: &SetReadiness) -> Result<T, TryRecvError> {
+        let mut messages = self.messages.borrow_mut();
+        if messages.is_empty() {
+            let found_nothing = || readiness.clear(Readiness::READABLE);
+            match self.inbox.take(&mut messages, found_nothing) {
+                Taken::Messages => {}
+                Taken::Nothing => return Err(TryRecvError::Empty),
+                Taken::TheEnd => return Err(TryRecvError::Disconnected),
+            }
+        }
+        messages.pop_front().ok_or(TryRecvError::Empty)
+    }
+}
+
+impl<T> Drop for Unread<T> {
+    fn drop(&mut self) {
+        // Here and not under the lock: a message may hold a sender.
+        drop(self.inbox.abandon());
+    }
+}
+
+fn try_recv_bounded<T>(
+    queue: &mpsc::Receiver<T>,
+    readiness: &SetReadiness,
+) -> Result<T, TryRecvError> {
+    let outcome = queue.try_recv();
+    if !matches!(outcome, Err(TryRecvError::Empty)) {
+        return outcome;
+    }
+    readiness.clear(Readiness::READABLE);
+    // A message that came between the two lines above has announced itself in vain.
+    let outcome = queue.try_recv();
+    if !matches!(outcome, Err(TryRecvError::Empty)) {
+        let _ = readiness.set(Readiness::READABLE);
+    }
+    outcome
 }
 
 impl<T> Receiver<T> {
@@ -184,17 +267,9 @@ impl<T> Receiver<T> {
     /// - [`Empty`](TryRecvError::Empty): there is none now; an event will tell.
     /// - [`Disconnected`](TryRecvError::Disconnected): there is none, and no sender to send one.
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        match self.receiver.try_recv() {
-            Err(TryRecvError::Empty) => {
-                self.readiness.clear(Readiness::READABLE);
-                // A message that came between the two lines above has announced itself in vain.
-                let outcome = self.receiver.try_recv();
-                if !matches!(outcome, Err(TryRecvError::Empty)) {
-                    let _ = self.readiness.set(Readiness::READABLE);
-                }
-                outcome
-            }
-            outcome => outcome,
+        match &self.queue {
+            Queue::Inbox(unread) => unread.try_recv(&self.readiness),
+            Queue::Bounded(queue) => try_recv_bounded(queue, &self.readiness),
         }
     }
 
@@ -251,8 +326,7 @@ impl<T> Source for Receiver<T> {
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
-            sender: self.sender.clone(),
-            open: Arc::clone(&self.open),
+            door: Arc::clone(&self.door),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc as StdArc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::interest::Interest;
 use crate::base::readiness::Readiness;
-use crate::base::sync::Arc;
+use crate::base::sync::{Arc, AtomicBool};
 use crate::base::token::Token;
 use crate::reactor::membership::Membership;
 use crate::reactor::ready::Ready;
@@ -45,7 +45,13 @@ use crate::reactor::report::Report;
 /// ```
 #[must_use]
 pub fn source() -> (Source, SetReadiness) {
-    let shared = StdArc::new(Shared::default());
+    source_heard_by(None)
+}
+
+/// The same; `heard` is set whenever an event of it is delivered.
+pub(crate) fn source_heard_by(heard: Option<Arc<AtomicBool>>) -> (Source, SetReadiness) {
+    let state = Mutex::default();
+    let shared = StdArc::new(Shared { state, heard });
     let source = Source {
         shared: StdArc::clone(&shared),
         membership: Membership::none(),
@@ -72,9 +78,9 @@ pub struct SetReadiness {
     shared: StdArc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    heard: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Default)]
@@ -195,7 +201,8 @@ impl registry::Source for Source {
         self.membership.require_none()?;
         require_shareable(interest)?;
         let mut state = self.shared.state();
-        let report = Report::user(token, interest, state.readiness);
+        let report =
+            Report::user(token, interest, state.readiness).heard_by(self.shared.heard.clone());
         let registration = Registration {
             ready: StdArc::clone(&registry.shared().ready),
             entry: Entry::new(report),
