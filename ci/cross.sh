@@ -2,9 +2,10 @@
 # Usage: ci/cross.sh [--long] [TARGET..]
 #
 # The whole test suite on other processors and another C library: aarch64, i686 (tokens of 32 bits), s390x (big endian),
-# and musl; on each backend of Linux. i686 and musl programs run here as they are, the others under qemu's user mode.
+# and musl. i686 and musl programs run here as they are, the others under qemu's user mode.
 #
-# With --long the examples of the documentation too, on every target; without only on i686.
+# Most tests run on each backend of Linux by themselves; the others run with epoll, and where nothing is emulated with poll(2)
+# too. With --long both on every target, and the examples of the documentation, otherwise only on i686.
 # Needs rustup, and Debian's packages, which it installs if they are missing and may be installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +24,6 @@ targets=("$@")
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/ci-cross"
 # Tests need line numbers and no more: linking is most of the work.
 export CARGO_PROFILE_DEV_DEBUG=line-tables-only
-backends=(epoll poll)
 
 # Tests that only qemu breaks, each with the reason.
 only_qemu_breaks=(
@@ -79,9 +79,11 @@ for target in "${targets[@]}"; do
     tools_of "$target"
     skips=()
     unset RUST_TEST_THREADS
+    backends=(epoll poll)
     if [ -n "$WAKEFUL_TEST_RUNNER" ]; then
         # A process that forks while its other threads run may hang in the child: qemu's locks are copied as they are.
         export RUST_TEST_THREADS=1
+        [ -n "$long" ] || backends=(epoll)
         for test in "${only_qemu_breaks[@]}"; do
             echo "SKIPPED on $target, qemu cannot: $test"
             skips+=(--skip "$test")

@@ -29,16 +29,20 @@ for features in os-ext,net,log os-poll; do
     cargo test --package wakeful --target wasm32-wasip2 --lib --tests --no-default-features --features "$features"
 done
 echo "== preview 1"
-cargo test --package wakeful --target wasm32-wasip1 --lib --tests --no-default-features --features os-ext,net,log
+without_sockets=(--package wakeful --target wasm32-wasip1 --lib --tests --no-default-features --features os-ext,net,log)
+needs=ci/wasi-preview1-needs-sockets.txt
+known=$(cargo test --quiet "${without_sockets[@]}" -- --list | sed -n 's/: test$//p')
+skips=()
+while read -r test; do
+    case $test in "" | "#"*) continue ;; esac
+    grep -qxF -- "$test" <<<"$known" || { echo "$needs lists a test that does not exist: $test" >&2; exit 1; }
+    skips+=(--skip "$test")
+done <"$needs"
+echo "SKIPPED, as preview 1 opens no sockets: the $((${#skips[@]} / 2)) tests of $needs"
+cargo test "${without_sockets[@]}" -- --exact "${skips[@]}"
 
-echo "== examples"
-examples() {
-    local target=$1
-    shift
-    for example in "$@"; do
-        echo "== $target: $example"
-        cargo run --quiet --package wakeful --target "$target" --example "$example"
-    done
-}
-examples wasm32-wasip2 user_source
-examples wasm32-wasip1 user_source
+# Of the examples those that need one thread and end by themselves.
+for example in adaptive_events_and_metrics lost_edge_detector; do
+    echo "== preview 2: example $example"
+    cargo run --quiet --package wakeful --target wasm32-wasip2 --example "$example"
+done
