@@ -33,16 +33,6 @@ impl Membership {
         self.set_poll(0);
     }
 
-    /// The source's descriptor was handed out.
-    pub(crate) fn expose(&self) {
-        // Relaxed: read by who has the source to itself.
-        self.0.fetch_or(EXPOSED, Relaxed);
-    }
-
-    pub(crate) fn is_exposed(&self) -> bool {
-        self.0.load(Relaxed) & EXPOSED != 0
-    }
-
     /// Fails unless the source is registered nowhere.
     pub(crate) fn require_none(&self) -> io::Result<()> {
         if self.is_none() {
@@ -87,6 +77,20 @@ impl Membership {
     fn set_poll(&mut self, poll: u32) {
         let word = self.0.get_mut();
         *word = *word & EXPOSED | poll;
+    }
+}
+
+/// Of sources that have a descriptor.
+#[cfg(any(feature = "net", feature = "os-ext"))]
+impl Membership {
+    /// The source's descriptor was handed out.
+    pub(crate) fn expose(&self) {
+        // Relaxed: read by who has the source to itself.
+        self.0.fetch_or(EXPOSED, Relaxed);
+    }
+
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.0.load(Relaxed) & EXPOSED != 0
     }
 }
 
