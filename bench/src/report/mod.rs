@@ -3,7 +3,7 @@
 //! - `table`: what `run` prints at its end.
 //! - `record`: the JSON file that `run` writes; `recorded`: what is read of such files.
 //! - `charts`: which charts there are; `drawing`: how one looks; `palette`: the colour of each engine.
-//! - `page`: the HTML page that `report` writes.
+//! - `page`: the HTML page that `report` writes; `results`: the same as tables in Markdown.
 
 mod charts;
 mod drawing;
@@ -11,6 +11,7 @@ mod page;
 mod palette;
 mod record;
 mod recorded;
+mod results;
 mod table;
 
 use std::fs;
@@ -46,6 +47,7 @@ pub fn report(files: &[PathBuf], folder: Option<PathBuf>) -> Result<PathBuf> {
     }
     let page = folder.join("report.html");
     write(&page, &page::page(&recorded, &charts)?)?;
+    write(&folder.join("results.md"), &results::page(&recorded))?;
     Ok(page)
 }
 

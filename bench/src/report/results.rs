@@ -1,0 +1,164 @@
+//! All that is recorded as one page of Markdown: a table for each workload with a column for each engine, and the goals.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use comfy_table::{presets, CellAlignment, Table};
+
+use super::recorded::{Case, Entry, Recorded, Run};
+use super::{number, palette, spread};
+
+/// Of whom the cells of the others tell the ratio.
+const OURS: &str = "wakeful";
+
+pub fn page(recorded: &Recorded) -> String {
+    let mut page = String::from(
+        "# Results\n\nWritten by `cargo run --release -p bench -- report`; what it means is in [benchmarks.md](benchmarks.md). \
+         Each cell is the median of all rounds, and behind it the ratio to wakeful: the median of the ratios of the rounds.\n",
+    );
+    for run in &recorded.runs {
+        page += &about(run);
+    }
+    page += "\n## Goals\n\n";
+    page += &goals(recorded);
+    for workload in recorded.workloads() {
+        let cases: Vec<_> = recorded.of(workload).collect();
+        let _ = write!(page, "\n## {workload}\n\n{}", medians(&cases));
+    }
+    page
+}
+
+fn about(run: &Run) -> String {
+    let machine = run.machine.iter();
+    let facts: Vec<_> = machine
+        .map(|(key, value)| format!("{key} {value}"))
+        .collect();
+    let short = if run.quick { ", a quick one" } else { "" };
+    format!(
+        "\nA run of {} rounds{short}: {}.\n",
+        run.rounds,
+        facts.join(", ")
+    )
+}
+
+fn goals(recorded: &Recorded) -> String {
+    let mut table = markdown(["case", "what", "of", "median", "spread", "goal", "reached"]);
+    for (case, entry) in recorded
+        .cases
+        .iter()
+        .flat_map(|case| case.entries.iter().map(move |entry| (case, entry)))
+    {
+        let (Some(goal), Some(is_met)) = (&entry.goal, entry.is_goal_met) else {
+            continue;
+        };
+        let spread = spread(&entry.numbers());
+        table.add_row([
+            format!("{} {}", case.workload, case.name),
+            case.label(entry),
+            entry.engine.clone(),
+            median(entry),
+            spread.map_or_else(String::new, |(least, most)| {
+                format!("{} .. {}", number(least), number(most))
+            }),
+            goal.clone(),
+            if is_met { "yes" } else { "**no**" }.to_owned(),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+/// A row for each metric of each case, a column for each engine that any of them has.
+fn medians(cases: &[&Case]) -> String {
+    let names = cases
+        .iter()
+        .flat_map(|case| &case.entries)
+        .map(|entry| &*entry.engine);
+    let engines: BTreeSet<_> = names.map(|name| (palette::place(name), name)).collect();
+    let header = ["case", "what"].into_iter();
+    let mut table = markdown(header.chain(engines.iter().map(|(_, name)| *name)));
+    for case in cases {
+        for (metric, _) in case.metrics() {
+            let entries = case.of(metric);
+            let Some(first) = entries.first() else {
+                continue;
+            };
+            let of_engine = |name: &str| {
+                let entry = entries.iter().find(|entry| entry.engine == name);
+                entry.map_or_else(String::new, |entry| cell(entry))
+            };
+            let row = [case.name.clone(), case.label(first)].into_iter();
+            table.add_row(row.chain(engines.iter().map(|(_, name)| of_engine(name))));
+        }
+    }
+    format!("{table}\n")
+}
+
+fn cell(entry: &Entry) -> String {
+    match entry.ratio_to_wakeful {
+        Some(ratio) if entry.engine != OURS && ratio.is_finite() => {
+            format!("{} ({ratio:.2})", median(entry))
+        }
+        _ => median(entry),
+    }
+}
+
+fn median(entry: &Entry) -> String {
+    entry.median.map_or_else(String::new, number)
+}
+
+fn markdown<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN);
+    let header: Vec<_> = header.into_iter().collect();
+    let columns = header.len();
+    table.set_header(header);
+    for column in 2..columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_columns_and_goals_have_a_verdict() {
+        let entry = |engine: &str, median, ratio, goal: Option<&str>| Entry {
+            workload: "echo".to_owned(),
+            case: "1 conn".to_owned(),
+            engine: engine.to_owned(),
+            metric: "cpu".to_owned(),
+            unit: "ns".to_owned(),
+            median: Some(median),
+            ratio_to_mio: None,
+            ratio_to_wakeful: Some(ratio),
+            goal: goal.map(str::to_owned),
+            is_goal_met: goal.map(|_| false),
+            rounds: vec![Some(median)],
+            curve: Default::default(),
+        };
+        let case = Case {
+            workload: "echo".to_owned(),
+            name: "1 conn".to_owned(),
+            run: 0,
+            entries: vec![
+                entry("mio", 300.0, 1.5, None),
+                entry("wakeful", 200.0, 1.0, Some("<= 1 x mio")),
+            ],
+        };
+        let page = page(&Recorded {
+            runs: Vec::new(),
+            cases: vec![case],
+        });
+        let row = |text: &str| {
+            page.lines()
+                .any(|line| text.split(' ').all(|word| line.contains(word)))
+        };
+        assert!(row("| case what wakeful mio"), "{page}");
+        assert!(row("| conn ns 200 300 (1.50)"), "{page}");
+        assert!(row("echo <= mio **no**"), "{page}");
+    }
+}
