@@ -59,6 +59,7 @@ pub fn announce(address: SocketAddr) -> io::Result<()> {
 /// The other end of [`run`]: does what is ordered, here.
 pub fn measure(order: &str) -> Result<()> {
     system::end_with_parent()?;
+    system::end_by_interrupt();
     system::end_after(PATIENCE_SECONDS);
     system::raise_descriptor_limit()?;
     let values = match serde_json::from_str(order)? {

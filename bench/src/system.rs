@@ -162,6 +162,12 @@ pub fn end_after(seconds: u32) {
     unsafe { libc::alarm(seconds) };
 }
 
+/// Lets SIGINT end the process, also below a shell that has it ignored, as it does for what runs in the background.
+pub fn end_by_interrupt() {
+    // SAFETY: the default action is no function, so there is nothing that could be unsafe to call.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}
+
 /// Ends the process when the one that started it ends, however that happens.
 pub fn end_with_parent() -> io::Result<()> {
     // SAFETY: takes numbers only.
