@@ -25,6 +25,8 @@ const FLAGS_AT_OPEN: &str = "flags_at_open";
 /// Waits on epoll that count nanoseconds; asked for at run time, since kernels before 5.11 lack it.
 /// Not on Android, where a filter ends processes that ask for an unknown system call.
 const EPOLL_PWAIT2: &str = "epoll_pwait2";
+/// Waits may end late by what `PR_GET_TIMERSLACK` says.
+const TIMER_SLACK: &str = "timer_slack";
 /// poll(2) with a timeout in nanoseconds.
 const PPOLL: &str = "ppoll";
 /// Sockets that a program can open, by `socket2`; `net` is there without it too.
@@ -49,8 +51,8 @@ const PRIORITY: &str = "interest_priority";
 
 #[rustfmt::skip]
 const SYSTEMS: &[System] = &[
-    System { name: "linux",     handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
-    System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "linux",     handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     // Rust supports NetBSD 9, which lacks `EVFILT_USER`; OpenBSD got it late.
     System { name: "dragonfly", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, PRIORITY] },
     System { name: "freebsd",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
@@ -64,8 +66,8 @@ const SYSTEMS: &[System] = &[
     System { name: "visionos",  handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
     System { name: "watchos",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
     // Tests of backends on Linux, over a model of what that lacks: `ci/models.sh`.
-    System { name: "model of kqueue", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
-    System { name: "model of event_ports", handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "model of kqueue", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
+    System { name: "model of event_ports", handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     // poll(2) is all there is, or all that Rust's `libc` knows.
     System { name: "aix",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "cygwin",    handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL] },

@@ -4,6 +4,7 @@
 //! instead of wrapping. A wait that was cut short by saturation is continued by the caller,
 //! which holds a [`Limit`]: a deadline, not a duration.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 /// How long one call into the kernel may last.
@@ -58,6 +59,30 @@ impl Wait {
         }
     }
 
+    /// Waits by `sleep`, which tells how much has come, with a kernel that ends waits up to `slack` late.
+    ///
+    /// The kernel is asked for an end that is earlier by so much. Mostly it uses the slack up, and that is
+    /// the end of this wait. If it does not, since something else kept the processor awake, the rest
+    /// is waited for without allowance.
+    pub(crate) fn on_time(
+        self,
+        slack: Duration,
+        mut sleep: impl FnMut(Self) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let time = match self {
+            Self::AtMost(time) if !time.is_zero() && !slack.is_zero() => time,
+            _ => return sleep(self),
+        };
+        let start = Instant::now();
+        let shorter = time.saturating_sub(slack).max(SHORTEST_SLEEP);
+        let come = sleep(Self::AtMost(shorter))?;
+        let left = self.less(start.elapsed());
+        if come > 0 || left.is_none() {
+            return Ok(come);
+        }
+        sleep(left)
+    }
+
     /// The shorter of this wait and `time`.
     pub(crate) fn no_longer_than(self, time: Duration) -> Self {
         match self {
@@ -68,6 +93,9 @@ impl Wait {
 }
 
 const NANOS_PER_MILLI: u128 = 1_000_000;
+
+/// What has not passed yet when the kernel looks at it: it would not sleep at all, slack or not.
+const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
 
 /// Divides, and rounds up; `u128::div_ceil` came with a later compiler than our oldest.
 pub(crate) const fn div_ceil(dividend: u128, divisor: u128) -> u128 {
@@ -175,6 +203,60 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(Wait::Forever.no_longer_than(second), Wait::AtMost(second));
         assert_eq!(Wait::NONE.no_longer_than(second), Wait::NONE);
+    }
+
+    const SLACK: Duration = Duration::from_micros(50);
+
+    /// What a kernel was asked for that sleeps for so long whatever it is asked, and finds so much.
+    fn asked_of_kernel(wait: Wait, slack: Duration, sleeps: Duration, finds: usize) -> Vec<Wait> {
+        let mut asked = Vec::new();
+        let found = wait.on_time(slack, |wait| {
+            asked.push(wait);
+            std::thread::sleep(sleeps);
+            Ok(finds)
+        });
+        assert_eq!(found.unwrap(), finds);
+        asked
+    }
+
+    #[test]
+    fn slack_is_allowed_for_once_and_the_rest_is_waited_for() {
+        let second = Duration::from_secs(1);
+        let asked = asked_of_kernel(Wait::AtMost(second), SLACK, Duration::ZERO, 0);
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[0], Wait::AtMost(second - SLACK));
+        assert!(matches!(asked[1], Wait::AtMost(left) if left <= second));
+    }
+
+    #[test]
+    fn slack_that_was_used_up_ends_the_wait() {
+        let rest = Duration::from_micros(7);
+        let wait = Wait::AtMost(SLACK + rest);
+        let asked = asked_of_kernel(wait, SLACK, Duration::from_millis(1), 0);
+        assert_eq!(asked, [Wait::AtMost(rest)]);
+    }
+
+    #[test]
+    fn a_wait_within_the_slack_is_a_sleep() {
+        let asked = asked_of_kernel(Wait::AtMost(SLACK), SLACK, Duration::from_millis(1), 0);
+        assert_eq!(asked, [Wait::AtMost(SHORTEST_SLEEP)]);
+    }
+
+    #[test]
+    fn what_comes_ends_the_wait() {
+        let hour = Duration::from_secs(3600);
+        let asked = asked_of_kernel(Wait::AtMost(hour), SLACK, Duration::ZERO, 1);
+        assert_eq!(asked, [Wait::AtMost(hour - SLACK)]);
+    }
+
+    #[test]
+    fn looks_and_waits_without_end_know_no_slack() {
+        for wait in [Wait::NONE, Wait::Forever] {
+            assert_eq!(asked_of_kernel(wait, SLACK, Duration::ZERO, 0), [wait]);
+        }
+        let second = Wait::AtMost(Duration::from_secs(1));
+        let exact = Duration::ZERO;
+        assert_eq!(asked_of_kernel(second, exact, exact, 0), [second]);
     }
 
     proptest! {

@@ -164,9 +164,11 @@ impl Poll {
     /// # Timeouts
     ///
     /// A timeout is never cut short. It counts in nanoseconds where the system does (see
-    /// [Platforms](Poll#platforms)) and is rounded up elsewhere; the system adds its timer slack,
-    /// 50 µs by default on Linux. Any duration is allowed: what exceeds the system's range (24.9
-    /// days in milliseconds) is waited for in pieces, and what exceeds the clock's is for ever.
+    /// [Platforms](Poll#platforms)) and is rounded up elsewhere. Linux ends waits
+    /// late by the thread's timer slack, 50 µs by default; that is allowed for (the slack that the
+    /// thread had which built the poll, see `PR_SET_TIMERSLACK`). Any duration is allowed: what
+    /// exceeds the system's range (24.9 days in milliseconds) is waited for in pieces, and what
+    /// exceeds the clock's is for ever.
     ///
     /// # Errors
     ///

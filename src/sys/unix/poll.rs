@@ -41,12 +41,14 @@ use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::unix::doorbell::Doorbell;
 use crate::sys::unix::os::poll::{self, pollfd};
-use crate::sys::unix::os::Raw;
+use crate::sys::unix::os::{timer_slack, Raw};
 
 /// The registrations of one poll.
 #[derive(Debug)]
 pub(crate) struct Selector {
     shared: Arc<Shared>,
+    /// Of the thread that made this.
+    slack: Duration,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,8 @@ impl Selector {
             table: Mutex::default(),
             wait_ended: Condvar::new(),
         });
-        Ok((Self { shared }, doorbell))
+        let slack = timer_slack::get();
+        Ok((Self { shared, slack }, doorbell))
     }
 
     pub(crate) fn backend(&self) -> Backend {
@@ -104,7 +107,7 @@ impl Selector {
         wait: Wait,
     ) -> io::Result<()> {
         let wait = self.prepare(buffer, wait);
-        let outcome = poll::poll(&mut buffer.polled, wait);
+        let outcome = wait.on_time(self.slack, |wait| poll::poll(&mut buffer.polled, wait));
         self.harvest(buffer, outcome, events, room)
     }
 

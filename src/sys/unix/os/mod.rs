@@ -39,6 +39,9 @@ pub(crate) mod socket;
 #[cfg(any(feature = "net", feature = "os-ext"))]
 #[cfg_attr(not(unix), path = "no_status.rs")]
 pub(crate) mod status;
+#[cfg(feature = "os-poll")]
+#[cfg_attr(any(miri, not(capability = "timer_slack")), path = "no_timer_slack.rs")]
+pub(crate) mod timer_slack;
 #[cfg(all(capability = "unix_streams", feature = "net"))]
 pub(crate) mod unix_domain;
 
