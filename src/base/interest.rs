@@ -253,6 +253,18 @@ impl Interest {
         self.has(PRIORITY)
     }
 
+    /// For tables.
+    #[cfg_attr(not(all(feature = "os-poll", selector = "epoll")), allow(dead_code))]
+    pub(crate) const fn as_bits(self) -> u8 {
+        self.0.get()
+    }
+
+    /// The interest with these bits, of which at least one is set.
+    #[cfg_attr(not(all(feature = "os-poll", selector = "epoll")), allow(dead_code))]
+    pub(crate) const fn from_bits(set: u8) -> Self {
+        Self(bits(set))
+    }
+
     const fn has(self, bit: u8) -> bool {
         self.0.get() & bit != 0
     }

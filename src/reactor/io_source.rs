@@ -116,22 +116,24 @@ impl<T> IoSource<T> {
         outcome
     }
 
+    /// Lets them know from now on.
+    fn follow(&mut self, registration: Option<Registration>, record: Option<Arc<Record>>) {
+        let follower = Follower {
+            registration,
+            record,
+        };
+        if self.membership.is_exposed() {
+            follower.expose();
+        }
+        self.follower = Some(Box::new(follower));
+    }
+
     fn registration(&self) -> Option<&Registration> {
         self.follower.as_ref()?.registration.as_ref()
     }
 }
 
 impl Follower {
-    fn new(registration: Option<Registration>, record: Option<Arc<Record>>) -> Option<Box<Self>> {
-        let is_wanted = registration.is_some() || record.is_some();
-        is_wanted.then(|| {
-            Box::new(Self {
-                registration,
-                record,
-            })
-        })
-    }
-
     fn note(&self, way: Blocked, shown: Shown) {
         if let Some(registration) = &self.registration {
             match shown {
@@ -193,6 +195,7 @@ impl<T: AsRaw> IoSource<T> {
 }
 
 impl<T: AsRaw> Source for IoSource<T> {
+    #[inline]
     fn register(
         &mut self,
         registry: &Registry,
@@ -202,16 +205,17 @@ impl<T: AsRaw> Source for IoSource<T> {
         self.membership.require_none()?;
         let selector = &registry.shared().selector;
         let registration = selector.register(sys::raw(&self.inner), token, interest)?;
-        let record = (registry.shared().observer.as_deref())
-            .map(|observer| self.observed_by(observer, token, interest));
-        self.follower = Follower::new(registration, record);
-        if let (Some(follower), true) = (&self.follower, self.membership.is_exposed()) {
-            follower.expose();
+        let observer = registry.shared().observer.as_deref();
+        // With epoll and without diagnostics there is nobody.
+        if registration.is_some() || observer.is_some() {
+            let record = observer.map(|observer| self.observed_by(observer, token, interest));
+            self.follow(registration, record);
         }
         self.membership.enter(registry);
         Ok(())
     }
 
+    #[inline]
     fn reregister(
         &mut self,
         registry: &Registry,
@@ -231,6 +235,7 @@ impl<T: AsRaw> Source for IoSource<T> {
         Ok(())
     }
 
+    #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.membership.require(registry)?;
         let (selector, raw) = (&registry.shared().selector, sys::raw(&self.inner));

@@ -125,7 +125,11 @@ impl Registry {
         S: Source + ?Sized,
     {
         trace!("registering {token:?} for {interest:?}");
-        let _calling = self.note_call(Location::caller());
+        if self.shared.observer.is_some() {
+            return noted(Location::caller(), || {
+                source.register(self, token, interest)
+            });
+        }
         source.register(self, token, interest)
     }
 
@@ -166,7 +170,11 @@ impl Registry {
         S: Source + ?Sized,
     {
         trace!("reregistering {token:?} for {interest:?}");
-        let _calling = self.note_call(Location::caller());
+        if self.shared.observer.is_some() {
+            return noted(Location::caller(), || {
+                source.reregister(self, token, interest)
+            });
+        }
         source.reregister(self, token, interest)
     }
 
@@ -236,14 +244,16 @@ impl Registry {
         Ok(Self::new(Arc::clone(&self.shared)))
     }
 
-    /// For diagnostics: where the user's call stands, for as long as it lasts.
-    fn note_call(&self, call: &'static Location<'static>) -> Option<Calling> {
-        self.shared.observer.as_ref().map(|_| Calling::enter(call))
-    }
-
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// For diagnostics: tells where the user's call stands, for as long as it lasts.
+#[cold]
+fn noted<R>(call: &'static Location<'static>, operation: impl FnOnce() -> R) -> R {
+    let _calling = Calling::enter(call);
+    operation()
 }
 
 impl fmt::Debug for Registry {

@@ -36,10 +36,13 @@ impl Levels {
     }
 
     /// What an interest asks for. Whoever reads also wants to know that nothing more will come.
-    pub(crate) fn asked_for(interest: Interest) -> Self {
-        (Self::INPUT | Self::READ_HANGUP).when(interest.is_readable())
-            | Self::OUTPUT.when(interest.is_writable())
-            | Self::PRIORITY.when(interest.is_priority())
+    pub(crate) const fn asked_for(interest: Interest) -> Self {
+        Self(
+            Self::INPUT.when(interest.is_readable()).0
+                | Self::READ_HANGUP.when(interest.is_readable()).0
+                | Self::OUTPUT.when(interest.is_writable()).0
+                | Self::PRIORITY.when(interest.is_priority()).0,
+        )
     }
 
     /// Whether any condition of `other` holds.

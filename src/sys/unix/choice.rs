@@ -82,6 +82,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn register(
         &self,
         raw: Raw,
@@ -98,6 +99,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn reregister(
         &self,
         raw: Raw,
@@ -116,6 +118,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn deregister(&self, raw: Raw, registration: &Registration) -> io::Result<()> {
         match (self, registration) {
             (Self::Native(selector), Registration::Native(registration)) => {
@@ -128,6 +131,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn register_unseen(
         &self,
         raw: Raw,
@@ -140,6 +144,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn reregister_unseen(
         &self,
         raw: Raw,
@@ -152,6 +157,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
         match self {
             Self::Native(selector) => selector.deregister_unseen(raw),

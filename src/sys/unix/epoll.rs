@@ -134,6 +134,7 @@ impl Selector {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn register(
         &self,
         raw: Raw,
@@ -157,6 +158,7 @@ impl Selector {
         match *registration {}
     }
 
+    #[inline]
     pub(crate) fn register_unseen(
         &self,
         raw: Raw,
@@ -168,6 +170,7 @@ impl Selector {
             .map_err(|err| explain_exclusive(interest, err))
     }
 
+    #[inline]
     pub(crate) fn reregister_unseen(
         &self,
         raw: Raw,
@@ -175,36 +178,54 @@ impl Selector {
         interest: Interest,
     ) -> io::Result<()> {
         let data = self.claim(token)?;
-        let (epoll, wanted) = (self.epoll.as_fd(), wanted(interest)?);
-        match epoll::modify(epoll, raw, wanted, data) {
-            // The kernel changes no registration from or to exclusive: it has to be made anew.
-            Err(err) if err.kind() == io::ErrorKind::InvalidInput => {
-                // Tried out first: a registration that fails must leave the old one.
-                let scratch = epoll::create()?;
-                epoll::add(scratch.as_fd(), raw, wanted, data)
-                    .map_err(|err| explain_exclusive(interest, err))?;
-                epoll::delete(epoll, raw)?;
-                epoll::add(epoll, raw, wanted, data)
-            }
-            outcome => outcome,
-        }
+        epoll::modify(self.epoll.as_fd(), raw, wanted(interest)?, data)
+            .or_else(|err| self.register_anew(raw, data, interest, err))
     }
 
+    /// The kernel changes no registration from or to exclusive: it has to be made anew.
+    #[cold]
+    fn register_anew(
+        &self,
+        raw: Raw,
+        data: u64,
+        interest: Interest,
+        err: io::Error,
+    ) -> io::Result<()> {
+        if err.kind() != io::ErrorKind::InvalidInput {
+            return Err(err);
+        }
+        let (epoll, wanted) = (self.epoll.as_fd(), wanted(interest)?);
+        // Tried out first: a registration that fails must leave the old one.
+        let scratch = epoll::create()?;
+        epoll::add(scratch.as_fd(), raw, wanted, data)
+            .map_err(|err| explain_exclusive(interest, err))?;
+        epoll::delete(epoll, raw)?;
+        epoll::add(epoll, raw, wanted, data)
+    }
+
+    #[inline]
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
         epoll::delete(self.epoll.as_fd(), raw)
     }
 
     /// The data for a user's token, after the doorbell has left it if it was there.
+    #[inline]
     fn claim(&self, token: Token) -> io::Result<u64> {
         let data = token.0 as u64;
         if data >= FLOOR {
-            let mut names = self.names();
-            if let Claim::MoveTo(ours) = names.claim(data) {
-                let fd = self.doorbell.as_fd().as_raw_fd();
-                epoll::modify(self.epoll.as_fd(), fd, DOORBELL, ours)?;
-            }
+            self.claim_from_doorbell(data)?;
         }
         Ok(data)
+    }
+
+    #[cold]
+    fn claim_from_doorbell(&self, data: u64) -> io::Result<()> {
+        let mut names = self.names();
+        if let Claim::MoveTo(ours) = names.claim(data) {
+            let fd = self.doorbell.as_fd().as_raw_fd();
+            epoll::modify(self.epoll.as_fd(), fd, DOORBELL, ours)?;
+        }
+        Ok(())
     }
 
     /// Whether an event is the doorbell's and nobody else's.
@@ -251,27 +272,49 @@ impl fmt::Debug for Buffer {
 const DOORBELL: u32 = epoll::IN | epoll::ET;
 
 /// What to ask the kernel for.
+#[inline]
 fn wanted(interest: Interest) -> io::Result<u32> {
-    let mut asked_for = Levels::asked_for(interest);
-    let mut mode = if interest.is_level() { 0 } else { epoll::ET };
-    if interest.is_oneshot() {
-        mode |= epoll::ONESHOT;
-    }
     if interest.is_exclusive() {
-        if interest.is_oneshot() || interest.is_priority() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "exclusive interest goes with reading and writing in edge or level mode only",
-            ));
-        }
-        mode |= epoll::EXCLUSIVE;
-        // Refused by the kernel in this combination.
-        asked_for = asked_for & !Levels::READ_HANGUP;
+        return wanted_exclusively(interest);
     }
-    Ok(mode | bits(asked_for))
+    Ok(WANTED[usize::from(interest.as_bits())])
+}
+
+/// By the bits of every interest that is not exclusive.
+const WANTED: [u32; 128] = {
+    let mut table = [0; 128];
+    let mut interest = 1;
+    while interest < 128 {
+        table[interest as usize] = asked_for(Interest::from_bits(interest));
+        interest += 1;
+    }
+    table
+};
+
+const fn asked_for(interest: Interest) -> u32 {
+    let edge = if interest.is_level() { 0 } else { epoll::ET };
+    let oneshot = if interest.is_oneshot() {
+        epoll::ONESHOT
+    } else {
+        0
+    };
+    edge | oneshot | bits(Levels::asked_for(interest))
+}
+
+#[cold]
+fn wanted_exclusively(interest: Interest) -> io::Result<u32> {
+    if interest.is_oneshot() || interest.is_priority() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "exclusive interest goes with reading and writing in edge or level mode only",
+        ));
+    }
+    // Refused by the kernel in this combination.
+    Ok(asked_for(interest) & !epoll::RDHUP | epoll::EXCLUSIVE)
 }
 
 /// Kernels before 4.5 do not know the flag, and none allows it for an epoll descriptor.
+#[cold]
 fn explain_exclusive(interest: Interest, err: io::Error) -> io::Error {
     if interest.is_exclusive() && err.kind() == io::ErrorKind::InvalidInput {
         return io::Error::new(
@@ -294,9 +337,9 @@ fn levels(bits: u32) -> Levels {
     Levels::from_bits(((bits & LOW_BITS) | read_hangup) as u8)
 }
 
-fn bits(levels: Levels) -> u32 {
-    let bits = u32::from(levels.bits());
-    let read_hangup = u32::from((levels & Levels::READ_HANGUP).bits());
+const fn bits(levels: Levels) -> u32 {
+    let bits = levels.bits() as u32;
+    let read_hangup = (levels.bits() & Levels::READ_HANGUP.bits()) as u32;
     (bits & LOW_BITS) | (read_hangup << RDHUP_SHIFT)
 }
 

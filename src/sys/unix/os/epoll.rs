@@ -33,21 +33,25 @@ pub(crate) fn create() -> io::Result<OwnedFd> {
 }
 
 /// `EPOLL_CTL_ADD`.
+#[inline]
 pub(crate) fn add(epoll: BorrowedFd<'_>, fd: RawFd, events: u32, data: u64) -> io::Result<()> {
     control(epoll, libc::EPOLL_CTL_ADD, fd, events, data)
 }
 
 /// `EPOLL_CTL_MOD`.
+#[inline]
 pub(crate) fn modify(epoll: BorrowedFd<'_>, fd: RawFd, events: u32, data: u64) -> io::Result<()> {
     control(epoll, libc::EPOLL_CTL_MOD, fd, events, data)
 }
 
 /// `EPOLL_CTL_DEL`.
+#[inline]
 pub(crate) fn delete(epoll: BorrowedFd<'_>, fd: RawFd) -> io::Result<()> {
     // Linux before 2.6.9 wanted an event here too; it costs nothing to give one.
     control(epoll, libc::EPOLL_CTL_DEL, fd, 0, 0)
 }
 
+#[inline]
 fn control(
     epoll: BorrowedFd<'_>,
     operation: libc::c_int,
