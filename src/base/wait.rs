@@ -64,15 +64,27 @@ impl Wait {
     /// The kernel is asked for an end that is earlier by so much. Mostly it uses the slack up, and that is
     /// the end of this wait. If it does not, since something else kept the processor awake, the rest
     /// is waited for without allowance.
+    #[inline]
     pub(crate) fn on_time(
         self,
         slack: Duration,
         mut sleep: impl FnMut(Self) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let time = match self {
-            Self::AtMost(time) if !time.is_zero() && !slack.is_zero() => time,
-            _ => return sleep(self),
-        };
+        match self {
+            Self::AtMost(time) if !time.is_zero() && !slack.is_zero() => {
+                self.sleep_less(time, slack, &mut sleep)
+            }
+            _ => sleep(self),
+        }
+    }
+
+    #[inline(never)]
+    fn sleep_less(
+        self,
+        time: Duration,
+        slack: Duration,
+        sleep: &mut dyn FnMut(Self) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let start = Instant::now();
         let shorter = time.saturating_sub(slack).max(SHORTEST_SLEEP);
         let come = sleep(Self::AtMost(shorter))?;

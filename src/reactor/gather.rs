@@ -76,18 +76,25 @@ impl Gatherer {
         }
     }
 
+    #[inline]
     fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, limit: Limit) -> io::Result<()> {
         let next_timer = shared.ready.take(&mut self.pending);
-        let capacity = events.capacity();
-        if self.pending.is_empty() {
-            let wait = match next_timer {
-                Some(time) => limit.remaining().no_longer_than(time),
-                None => limit.remaining(),
-            };
-            self.wait(shared, events, wait)?;
-            self.deliver(shared, events, 0);
-            return Ok(());
+        if !self.pending.is_empty() {
+            return self.report_both(shared, events);
         }
+        let wait = match next_timer {
+            Some(time) => limit.remaining().no_longer_than(time),
+            None => limit.remaining(),
+        };
+        self.wait(shared, events, wait)?;
+        self.deliver(shared, events, 0);
+        Ok(())
+    }
+
+    /// Something of user space is ready: adds what the kernel has, without waiting.
+    #[inline(never)]
+    fn report_both(&mut self, shared: &Arc<Shared>, events: &mut Events) -> io::Result<()> {
+        let capacity = events.capacity();
         let room = kernel_room(capacity, self.pending.len(), &mut self.kernel_is_next);
         self.look(shared, events, room)?;
         let kernel_has_more = events.len() == room;
@@ -184,7 +191,15 @@ impl Gatherer {
     }
 
     /// Reports user-space sources as far as there is room; the kernel's events begin at `first`.
+    #[inline]
     fn deliver(&mut self, shared: &Shared, events: &mut Events, first: usize) {
+        if !self.pending.is_empty() || shared.observer.is_some() {
+            self.deliver_to_all(shared, events, first);
+        }
+    }
+
+    #[inline(never)]
+    fn deliver_to_all(&mut self, shared: &Shared, events: &mut Events, first: usize) {
         if let Some(observer) = &shared.observer {
             observer.reported(events.iter().skip(first));
         }

@@ -75,6 +75,7 @@ impl<T> IoSource<T> {
     ///
     /// A short read shows a drained stream just as `WouldBlock` does: edge-triggered systems
     /// report the next byte, so emulated edges have to as well.
+    #[inline]
     pub(crate) fn read_stream(
         &self,
         room: usize,
@@ -84,6 +85,7 @@ impl<T> IoSource<T> {
     }
 
     /// Writes `length` bytes to a stream of bytes; a short write shows a full stream.
+    #[inline]
     pub(crate) fn write_stream(
         &self,
         length: usize,
@@ -92,6 +94,7 @@ impl<T> IoSource<T> {
         self.stream(Blocked::Write, length, operation)
     }
 
+    #[inline]
     fn stream(
         &self,
         way: Blocked,
@@ -134,6 +137,7 @@ impl<T> IoSource<T> {
 }
 
 impl Follower {
+    #[inline(never)]
     fn note(&self, way: Blocked, shown: Shown) {
         if let Some(registration) = &self.registration {
             match shown {

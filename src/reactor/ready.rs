@@ -79,6 +79,7 @@ impl Ready {
     }
 
     /// As `take`, of which `old` entries were there before.
+    #[inline(never)]
     fn take_timers(&self, old: usize, pending: &mut Pending) -> Option<Duration> {
         // It is among the new ones, once at most.
         let nudge = pending.iter().skip(old).position(is_nudge);

@@ -164,12 +164,15 @@ impl ReadyList {
         }
     }
 
+    #[inline]
     fn take_all(&self, pending: &mut Pending) {
         loop {
             let rest = self.rest();
             // Acquire: pairs with every push, and with `watch`.
             let chain = self.head.swap(rest, AcqRel);
-            append(chain, pending);
+            if chain != asleep() {
+                append(chain, pending);
+            }
             // A watcher that came between the two lines above saw the entries we took and left
             // the head alone. It came before the swap then, so the flag is visible now.
             if rest == self.rest() {
@@ -179,6 +182,7 @@ impl ReadyList {
     }
 
     /// Announces that the poller is about to sleep; `false` if something is ready.
+    #[inline]
     pub(crate) fn go_to_sleep(&self) -> bool {
         // Release: a push that rings because of this happens after it. Acquire on failure is not
         // needed: `take` looks again.
@@ -237,10 +241,8 @@ impl ReadyList {
 }
 
 /// Moves a chain, newest first, behind `pending`, oldest first.
+#[inline(never)]
 fn append(chain: *mut Entry, pending: &mut Pending) {
-    if chain == asleep() {
-        return;
-    }
     let mut oldest_first = ptr::null_mut();
     let mut rest = chain;
     while let Some(entry) = NonNull::new(rest) {
@@ -263,7 +265,10 @@ fn append(chain: *mut Entry, pending: &mut Pending) {
 impl Drop for ReadyList {
     fn drop(&mut self) {
         // What was notified and never polled; the counts are given back.
-        append(self.head.load(Acquire), &mut Pending::new());
+        let chain = self.head.load(Acquire);
+        if chain != asleep() {
+            append(chain, &mut Pending::new());
+        }
     }
 }
 

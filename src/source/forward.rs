@@ -13,6 +13,7 @@ use std::ops::Deref;
 use crate::reactor::io_source::IoSource;
 
 /// Reads from a stream of bytes.
+#[inline]
 pub(crate) fn read<T>(source: &IoSource<T>, buf: &mut [u8]) -> io::Result<usize>
 where
     for<'a> &'a T: Read,
@@ -21,6 +22,7 @@ where
 }
 
 /// Reads from a stream of bytes into several buffers, in order.
+#[inline]
 pub(crate) fn read_vectored<T>(
     source: &IoSource<T>,
     bufs: &mut [IoSliceMut<'_>],
@@ -33,6 +35,7 @@ where
 }
 
 /// Writes to a stream of bytes.
+#[inline]
 pub(crate) fn write<T>(source: &IoSource<T>, buf: &[u8]) -> io::Result<usize>
 where
     for<'a> &'a T: Write,
@@ -41,6 +44,7 @@ where
 }
 
 /// Writes several buffers to a stream of bytes, in order.
+#[inline]
 pub(crate) fn write_vectored<T>(source: &IoSource<T>, bufs: &[IoSlice<'_>]) -> io::Result<usize>
 where
     for<'a> &'a T: Write,

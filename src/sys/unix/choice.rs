@@ -69,6 +69,7 @@ impl Selector {
         }
     }
 
+    #[inline]
     pub(crate) fn select(
         &self,
         buffer: &mut Buffer,

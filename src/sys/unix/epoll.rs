@@ -96,6 +96,7 @@ impl Selector {
         epoll::set_busy_poll(self.epoll.as_fd(), parameters)
     }
 
+    #[inline]
     pub(crate) fn select(
         &self,
         buffer: &mut Buffer,
@@ -106,11 +107,22 @@ impl Selector {
         self.harvest(buffer, events, room, wait)?;
         // The doorbell alone filled the batch: what it kept out has its turn now.
         if buffer.events.len() == room && events.is_empty() {
-            self.harvest(buffer, events, room, Wait::NONE)?;
+            self.harvest_again(buffer, events, room)?;
         }
         Ok(())
     }
 
+    #[cold]
+    fn harvest_again(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+    ) -> io::Result<()> {
+        self.harvest(buffer, events, room, Wait::NONE)
+    }
+
+    #[inline]
     fn harvest(
         &self,
         buffer: &mut Buffer,
@@ -233,10 +245,13 @@ impl Selector {
     /// Asked after the wait: whoever claims our value moves the doorbell away before his source can
     /// have an event, so none of his is ever taken for the doorbell's. The other way round it can
     /// happen, once, that a ring from before the move counts as an event of his: a spurious one.
+    #[inline]
     fn is_doorbell(&self, data: u64, bits: u32) -> bool {
-        if data < FLOOR {
-            return false;
-        }
+        data >= FLOOR && self.is_unshared(data, bits)
+    }
+
+    #[inline(never)]
+    fn is_unshared(&self, data: u64, bits: u32) -> bool {
         let names = self.names();
         data == names.ours() && bits == epoll::IN && !names.is_shared()
     }

@@ -119,6 +119,7 @@ const EPIOCSPARAMS: u32 = if cfg!(any(
 };
 
 /// epoll_wait(2) or epoll_pwait2(2): replaces `list` by up to `room` events.
+#[inline]
 pub(crate) fn wait(
     epoll: BorrowedFd<'_>,
     list: &mut Vec<epoll_event>,
