@@ -23,9 +23,9 @@ use crate::source::user::require_shareable;
 /// deadline, and reports the timers that are due in the order of their deadlines.
 ///
 /// An event says that the timer has expired; [`expirations`](Timer::expirations) says how often. A
-/// timer never expires early. It is late by what the system takes to wake a thread, about 60 µs on
-/// an idle Linux machine (50 µs of it timer slack, see `PR_SET_TIMERSLACK` in [prctl(2)]), and by
-/// what the loop is doing at the time.
+/// timer never expires early. It is late by what the system takes to wake a thread, some tens of
+/// microseconds on an idle Linux machine (timer slack is allowed for, see
+/// [`Poll::poll`](crate::Poll::poll)), and by what the loop is doing at the time.
 ///
 /// Time is that of [`Instant`], which stands still while the system is suspended on Linux.
 ///
@@ -33,8 +33,6 @@ use crate::source::user::require_shareable;
 ///
 /// All methods take `&self`: share a timer in an `Arc` to move it from another
 /// thread. A deadline that becomes the soonest wakes the poll if it sleeps.
-///
-/// [prctl(2)]: https://man7.org/linux/man-pages/man2/prctl.2.html
 ///
 /// # Examples
 ///
