@@ -1,6 +1,5 @@
 //! The numbers of polls, by which a source knows where it is registered.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,12 +13,13 @@ pub(crate) struct PollId(NonZeroU32);
 /// The polls there are.
 static POLLS: Mutex<Polls> = Mutex::new(Polls {
     newest: 0,
-    living: BTreeSet::new(),
+    living: Vec::new(),
 });
 
 struct Polls {
     newest: u32,
-    living: BTreeSet<u32>,
+    /// In order. There are few, and the newest number is mostly the largest.
+    living: Vec<u32>,
 }
 
 impl PollId {
@@ -33,7 +33,8 @@ impl PollId {
             polls.newest = (polls.newest + 1) % Self::END;
             let newest = polls.newest;
             if let Some(id) = NonZeroU32::new(newest) {
-                if polls.living.insert(newest) {
+                if let Err(place) = polls.living.binary_search(&newest) {
+                    polls.living.insert(place, newest);
                     return Self(id);
                 }
             }
@@ -47,13 +48,16 @@ impl PollId {
 
     /// Whether there is a poll of this number.
     pub(crate) fn is_alive(id: u32) -> bool {
-        polls().living.contains(&id)
+        polls().living.binary_search(&id).is_ok()
     }
 }
 
 impl Drop for PollId {
     fn drop(&mut self) {
-        polls().living.remove(&self.get());
+        let mut polls = polls();
+        if let Ok(place) = polls.living.binary_search(&self.get()) {
+            polls.living.remove(place);
+        }
     }
 }
 

@@ -102,24 +102,16 @@ impl Selector {
         buffer: &mut Buffer,
         events: &mut Vec<Event>,
         room: usize,
-        wait: Wait,
+        mut wait: Wait,
     ) -> io::Result<()> {
-        self.harvest(buffer, events, room, wait)?;
-        // The doorbell alone filled the batch: what it kept out has its turn now.
-        if buffer.events.len() == room && events.is_empty() {
-            self.harvest_again(buffer, events, room)?;
+        loop {
+            self.harvest(buffer, events, room, wait)?;
+            if buffer.events.len() < room || !events.is_empty() {
+                return Ok(());
+            }
+            // The doorbell alone filled the batch: what it kept out has its turn now.
+            wait = Wait::NONE;
         }
-        Ok(())
-    }
-
-    #[cold]
-    fn harvest_again(
-        &self,
-        buffer: &mut Buffer,
-        events: &mut Vec<Event>,
-        room: usize,
-    ) -> io::Result<()> {
-        self.harvest(buffer, events, room, Wait::NONE)
     }
 
     #[inline]

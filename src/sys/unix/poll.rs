@@ -21,7 +21,6 @@
 //!
 //! Manual: <https://man7.org/linux/man-pages/man2/poll.2.html>
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 #[cfg(not(doorbell = "none"))]
@@ -162,7 +161,7 @@ impl Selector {
         require_shareable(interest)?;
         poll::check_open(raw)?;
         self.shared.change(|table| {
-            let index = *table.by_fd.get(&raw).ok_or_else(not_registered)?;
+            let index = table.index_of(raw).ok_or_else(not_registered)?;
             table.reoccupy(index, token, interest);
             Ok(())
         })
@@ -170,7 +169,7 @@ impl Selector {
 
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
         poll::check_open(raw)?;
-        self.shared.remove(|table| table.by_fd.get(&raw).copied())
+        self.shared.remove(|table| table.index_of(raw))
     }
 
     fn insert(&self, raw: Raw, token: Token, interest: Interest, seen: bool) -> io::Result<Key> {
@@ -181,7 +180,7 @@ impl Selector {
         }
         let arm = Arm::new(interest, seen);
         self.shared.change(|table| {
-            if table.by_fd.contains_key(&raw) {
+            if table.index_of(raw).is_some() {
                 return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
             }
             Ok(table.occupy(raw, token, arm, seen))
@@ -392,7 +391,8 @@ fn not_registered() -> io::Error {
 struct Table {
     slots: Vec<Slot>,
     vacant: Vec<usize>,
-    by_fd: HashMap<Raw, usize>,
+    /// By descriptor, which systems number from 0 and take the lowest of that is free.
+    indexes: Vec<Option<usize>>,
     /// Slots that differ from the poller's array.
     changed: Vec<usize>,
     /// Slots about which silence says something.
@@ -487,7 +487,7 @@ impl Table {
                 in_doubt: false,
             }),
         }
-        self.by_fd.insert(fd, index);
+        self.set_index(fd, Some(index));
         self.touch(index);
         Key {
             index,
@@ -503,10 +503,22 @@ impl Table {
         self.touch(index);
     }
 
+    fn index_of(&self, fd: Raw) -> Option<usize> {
+        self.indexes.get(usize::try_from(fd).ok()?).copied()?
+    }
+
+    /// Of a descriptor that is open, or was: no negative number.
+    fn set_index(&mut self, fd: Raw, index: Option<usize>) {
+        let fd = fd as usize;
+        if fd >= self.indexes.len() {
+            self.indexes.resize(fd + 1, None);
+        }
+        self.indexes[fd] = index;
+    }
+
     fn vacate(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
-        self.by_fd.remove(&slot.fd);
-        slot.fd = IGNORED.fd;
+        self.set_index(self.slots[index].fd, None);
+        self.slots[index].fd = IGNORED.fd;
         self.vacant.push(index);
         self.touch(index);
     }
