@@ -1,7 +1,8 @@
 //! All that is recorded as one page of Markdown: a table for each workload with a column for each engine, and the goals.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::ops::Range;
 
 use comfy_table::{presets, CellAlignment, Table};
 
@@ -16,9 +17,7 @@ pub fn page(recorded: &Recorded) -> String {
         "# Results\n\nWritten by `cargo run --release -p bench -- report`; what it means is in [benchmarks.md](benchmarks.md). \
          Each cell is the median of all rounds, and behind it the ratio to wakeful: the median of the ratios of the rounds.\n",
     );
-    for run in &recorded.runs {
-        page += &about(run);
-    }
+    page += &about(&recorded.runs);
     page += "\n## Goals\n\n";
     page += &goals(recorded);
     for workload in recorded.workloads() {
@@ -28,21 +27,33 @@ pub fn page(recorded: &Recorded) -> String {
     page
 }
 
-fn about(run: &Run) -> String {
-    let machine = run.machine.iter();
-    let facts: Vec<_> = machine
-        .map(|(key, value)| format!("{key} {value}"))
-        .collect();
-    let short = if run.quick { ", a quick one" } else { "" };
-    format!(
-        "\nA run of {} rounds{short}: {}.\n",
-        run.rounds,
-        facts.join(", ")
-    )
+/// Each machine once, with the runs on it.
+fn about(runs: &[Run]) -> String {
+    let mut on_machine: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for run in runs {
+        let (dates, facts): (Vec<_>, Vec<_>) =
+            run.machine.iter().partition(|(key, _)| *key == "date");
+        let facts = facts.iter().map(|(key, value)| format!("{key} {value}"));
+        let dates = dates.iter().map(|(_, date)| date.as_str());
+        let short = if run.quick { ", a quick one" } else { "" };
+        let run = format!(
+            "{} ({} rounds{short})",
+            dates.collect::<String>(),
+            run.rounds
+        );
+        let facts: Vec<_> = facts.collect();
+        on_machine.entry(facts.join(", ")).or_default().push(run);
+    }
+    let mut text = String::new();
+    for (facts, runs) in on_machine {
+        let _ = write!(text, "\nMachine: {facts}. Runs: {}.\n", runs.join(", "));
+    }
+    text
 }
 
 fn goals(recorded: &Recorded) -> String {
-    let mut table = markdown(["case", "what", "of", "median", "spread", "goal", "reached"]);
+    let header = ["case", "what", "of", "median", "spread", "goal", "reached"];
+    let mut table = markdown(header, 3..5);
     for (case, entry) in recorded
         .cases
         .iter()
@@ -75,7 +86,8 @@ fn medians(cases: &[&Case]) -> String {
         .map(|entry| &*entry.engine);
     let engines: BTreeSet<_> = names.map(|name| (palette::place(name), name)).collect();
     let header = ["case", "what"].into_iter();
-    let mut table = markdown(header.chain(engines.iter().map(|(_, name)| *name)));
+    let names = engines.iter().map(|(_, name)| *name);
+    let mut table = markdown(header.chain(names), 2..2 + engines.len());
     for case in cases {
         for (metric, _) in case.metrics() {
             let entries = case.of(metric);
@@ -106,13 +118,12 @@ fn median(entry: &Entry) -> String {
     entry.median.map_or_else(String::new, number)
 }
 
-fn markdown<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
+/// A table whose columns of numbers are aligned to the right.
+fn markdown<'a>(header: impl IntoIterator<Item = &'a str>, numbers: Range<usize>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    let header: Vec<_> = header.into_iter().collect();
-    let columns = header.len();
     table.set_header(header);
-    for column in 2..columns {
+    for column in numbers {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -24,7 +24,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::ops::Range;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::thread;
@@ -177,9 +177,16 @@ impl Operation {
         // SAFETY: the handle is open, and the `OVERLAPPED` that of an operation. A failure says that
         // it is over.
         unsafe { CancelIoEx(self.handle.as_raw_handle(), self.overlapped()) };
-        // Twice would be enough for an event that was signaled by mistake.
+        // Twice would be enough for an event that was signaled by mistake, see `be_left`.
         for _ in 0..1000 {
             if self.result(true) != Outcome::Pending {
+                return;
+            }
+            if let Some(event) = self.event() {
+                // A failure makes the next wait another look.
+                let _ = wait::reset(event.as_handle());
+            }
+            if self.result(false) != Outcome::Pending {
                 return;
             }
             thread::yield_now();
@@ -193,11 +200,21 @@ impl Operation {
             return;
         }
         let next = Self::new(Arc::clone(&self.handle));
-        let this = mem::replace(self, next);
-        // SAFETY: the event is set before the operation begins, and does not change meanwhile.
-        let event = unsafe { &(*this.memory.as_ptr()).event };
-        if let Some(event) = event.as_ref().and_then(|event| event.try_clone().ok()) {
-            wait::then_drop(event, this);
+        mem::replace(self, next).be_left();
+    }
+
+    /// Keeps what the operation uses until it is over.
+    ///
+    /// Its event may have been signaled for the one before, by mistake: the system says in the
+    /// `OVERLAPPED` that an operation is over, and signals its event *afterwards*. Who begins another
+    /// one in between has the event signaled early. So the signal is taken back, and the question
+    /// asked after that: if the operation is not over then, its own signal is still to come.
+    fn be_left(mut self) {
+        let Some(event) = self.event().and_then(|event| event.try_clone().ok()) else {
+            return;
+        };
+        if wait::reset(event.as_handle()).is_ok() && self.outcome() == Outcome::Pending {
+            wait::then(event, self, Self::be_left);
         }
     }
 
@@ -260,6 +277,11 @@ impl Operation {
         outcome
     }
 
+    fn event(&self) -> Option<&OwnedHandle> {
+        // SAFETY: the event is made before the operation begins, and does not change meanwhile.
+        unsafe { &(*self.memory.as_ptr()).event }.as_ref()
+    }
+
     fn overlapped(&self) -> *mut OVERLAPPED {
         // SAFETY: the memory is allocated; only the address is taken.
         unsafe { ptr::addr_of_mut!((*self.memory.as_ptr()).overlapped) }
@@ -310,4 +332,47 @@ fn last_error() -> u32 {
 fn code(err: &io::Error) -> u32 {
     err.raw_os_error()
         .map_or(ERROR_OPERATION_ABORTED, |code| code as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Read;
+
+    use windows_sys::Win32::System::Threading::SetEvent;
+
+    use super::*;
+    use crate::sys::windows::os::named_pipe;
+
+    #[test]
+    fn an_early_signal_neither_ends_a_write_that_is_left_nor_frees_what_is_called_back() {
+        let name = format!(r"\\.\pipe\wakeful-early-signal-{}", std::process::id());
+        let server = Arc::new(named_pipe::create(name.as_ref()).unwrap());
+        let mut client = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&name)
+            .unwrap();
+        let signal = |operation: &Operation| {
+            let event = operation.event().unwrap().as_raw_handle();
+            // SAFETY: the handle is open.
+            assert_ne!(unsafe { SetEvent(event) }, 0);
+        };
+
+        let mut read = Operation::new(Arc::clone(&server));
+        assert_eq!(read.read(16), Outcome::Pending);
+        signal(&read);
+        read.cancel();
+        assert!(!read.in_flight);
+
+        let bytes = vec![7; 1 << 20];
+        let mut write = Operation::new(Arc::clone(&server));
+        assert_eq!(write.write(&[IoSlice::new(&bytes)]), Outcome::Pending);
+        signal(&write);
+        write.linger();
+        drop((read, write, server));
+        let mut came = Vec::new();
+        client.read_to_end(&mut came).unwrap();
+        assert!(came == bytes, "{} bytes came", came.len());
+    }
 }

@@ -27,8 +27,8 @@ use windows_sys::Win32::Foundation::{
     HANDLE, INVALID_HANDLE_VALUE, WAIT_ABANDONED, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, RegisterWaitForSingleObject, UnregisterWaitEx, WaitForSingleObject, INFINITE,
-    WAITORTIMERCALLBACK, WT_EXECUTEONLYONCE,
+    CreateEventW, RegisterWaitForSingleObject, ResetEvent, UnregisterWaitEx, WaitForSingleObject,
+    INFINITE, WAITORTIMERCALLBACK, WT_EXECUTEONLYONCE,
 };
 
 use super::check;
@@ -91,17 +91,18 @@ unsafe extern "system" fn called<S: Signaled>(context: *mut c_void, _timed_out: 
     context.signaled();
 }
 
-/// Drops `value` when `object` is signaled; at once if that cannot be waited for.
-pub(crate) fn then_drop<T: Send>(object: OwnedHandle, value: T) {
+/// Hands `value` over when `object` is signaled; drops it at once if that cannot be waited for.
+pub(crate) fn then<T: Send>(object: OwnedHandle, value: T, hand_over: fn(T)) {
     let pending = Box::new(Pending {
         wait: AtomicPtr::new(ptr::null_mut()),
         object,
-        _value: value,
+        value,
+        hand_over,
     });
     let object = pending.object.as_raw_handle();
     let pending = Box::into_raw(pending);
     // SAFETY: `pending` is freed by the later one of us and the call.
-    match unsafe { register(object, Some(drop_pending::<T>), pending.cast()) } {
+    match unsafe { register(object, Some(end_pending::<T>), pending.cast()) } {
         Ok(wait) => {
             // SAFETY: not freed yet: the call leaves that to us if it comes before this.
             let before = unsafe { &(*pending).wait }.swap(wait, Ordering::AcqRel);
@@ -120,28 +121,29 @@ struct Pending<T> {
     /// Null; then the wait, or `CALLED`. Whoever comes second frees all.
     wait: AtomicPtr<c_void>,
     object: OwnedHandle,
-    _value: T,
+    value: T,
+    hand_over: fn(T),
 }
 
 /// The value that no wait has: the object was signaled before the wait was known.
 const CALLED: HANDLE = INVALID_HANDLE_VALUE;
 
-/// The pool's call for [`then_drop`].
+/// The pool's call for [`then`].
 ///
 /// # Safety
 ///
-/// The context is that of `then_drop`, and this is the only call for it.
-unsafe extern "system" fn drop_pending<T: Send>(context: *mut c_void, _timed_out: bool) {
+/// The context is that of `then`, and this is the only call for it.
+unsafe extern "system" fn end_pending<T: Send>(context: *mut c_void, _timed_out: bool) {
     let pending = context.cast::<Pending<T>>();
     // SAFETY: freed by the second one to swap.
     let wait = unsafe { &(*pending).wait }.swap(CALLED, Ordering::AcqRel);
     if !wait.is_null() {
-        // SAFETY: `then_drop` has swapped first, and left it to us.
+        // SAFETY: `then` has swapped first, and left it to us.
         unsafe { finish(wait, pending) };
     }
 }
 
-/// Ends the wait, without waiting for the call that may go on, and drops what was kept.
+/// Ends the wait, without waiting for the call that may go on, and hands over what was kept.
 ///
 /// # Safety
 ///
@@ -150,7 +152,8 @@ unsafe fn finish<T>(wait: HANDLE, pending: *mut Pending<T>) {
     // SAFETY: as the caller promises. It says that the call goes on, if it is made there.
     unsafe { UnregisterWaitEx(wait, ptr::null_mut()) };
     // SAFETY: it came from a box, and is ours alone.
-    drop(unsafe { Box::from_raw(pending) });
+    let pending = unsafe { Box::from_raw(pending) };
+    (pending.hand_over)(pending.value);
 }
 
 /// Lets the pool wait for an object, once.
@@ -187,6 +190,12 @@ pub(crate) fn event() -> io::Result<OwnedHandle> {
     }
     // SAFETY: the handle is new, so nobody else owns it.
     Ok(unsafe { OwnedHandle::from_raw_handle(event) })
+}
+
+/// Takes the signal back.
+pub(crate) fn reset(event: BorrowedHandle<'_>) -> io::Result<()> {
+    // SAFETY: the handle is open.
+    check(unsafe { ResetEvent(event.as_raw_handle()) }).map(drop)
 }
 
 /// Whether the object is signaled; takes what there is to take.
