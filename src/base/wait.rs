@@ -72,7 +72,7 @@ impl Wait {
     ) -> io::Result<usize> {
         match self {
             Self::AtMost(time) if !time.is_zero() && !slack.is_zero() => {
-                self.sleep_less(time, slack, &mut sleep)
+                Self::sleep_less(time, slack, &mut sleep)
             }
             _ => sleep(self),
         }
@@ -80,7 +80,6 @@ impl Wait {
 
     #[inline(never)]
     fn sleep_less(
-        self,
         time: Duration,
         slack: Duration,
         sleep: &mut dyn FnMut(Self) -> io::Result<usize>,
@@ -88,7 +87,7 @@ impl Wait {
         let start = Instant::now();
         let shorter = time.saturating_sub(slack).max(SHORTEST_SLEEP);
         let come = sleep(Self::AtMost(shorter))?;
-        let left = self.less(start.elapsed());
+        let left = Self::AtMost(time).less(start.elapsed());
         if come > 0 || left.is_none() {
             return Ok(come);
         }

@@ -39,7 +39,7 @@
 #![allow(unsafe_code)]
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 use crate::base::sync::{Arc, AtomicPtr, AtomicU8, AtomicUsize};
 use crate::reactor::report::Report;
@@ -265,10 +265,7 @@ fn append(chain: *mut Entry, pending: &mut Pending) {
 impl Drop for ReadyList {
     fn drop(&mut self) {
         // What was notified and never polled; the counts are given back.
-        let chain = self.head.load(Acquire);
-        if chain != asleep() {
-            append(chain, &mut Pending::new());
-        }
+        self.take_all(&mut Pending::new());
     }
 }
 
@@ -276,6 +273,8 @@ impl Drop for ReadyList {
 /// model allows a load to return.
 #[cfg(all(test, wakeful_loom))]
 mod loom_tests {
+    use std::sync::atomic::Ordering::Acquire;
+
     use super::*;
     use crate::base::token::Token;
     use loom::sync::Notify;

@@ -137,6 +137,13 @@ fn spread(numbers: &[f64]) -> Option<(f64, f64)> {
     (numbers.len() > 1).then_some((least, most))
 }
 
+/// The same in words; nothing for a single round.
+fn range(numbers: &[f64]) -> String {
+    spread(numbers).map_or_else(String::new, |(least, most)| {
+        format!("{} .. {}", number(least), number(most))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

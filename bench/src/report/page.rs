@@ -8,7 +8,7 @@ use super::charts::{self, Chart};
 use super::drawing::escaped;
 use super::palette;
 use super::recorded::{Case, Entry, Recorded, Run};
-use super::{number, spread};
+use super::{number, range};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -100,13 +100,8 @@ fn goals(html: &mut String, recorded: &Recorded) -> Result<()> {
         "<h2 id=\"goals\">Goals</h2>\n<div class=\"scroll\"><table><tr><th>case<th>metric<th>engine<th>goal<th>median\
          <th>to mio<th>\n",
     );
-    let cases = recorded.cases.iter();
-    let judged = cases.flat_map(|case| case.entries.iter().map(move |entry| (case, entry)));
     let (mut met, mut all) = (0, 0);
-    for (case, entry) in judged {
-        let Some(is_met) = entry.is_goal_met else {
-            continue;
-        };
+    for (case, entry, is_met) in recorded.judged() {
         all += 1;
         met += usize::from(is_met);
         let (class, word) = if is_met {
@@ -176,10 +171,7 @@ fn case_of(html: &mut String, recorded: &Recorded, case: &Case) -> Result<()> {
 
 fn line(html: &mut String, unit: &str, entry: &Entry) -> Result<()> {
     let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
-    let spread = spread(&entry.numbers());
-    let spread = spread.map_or_else(String::new, |(least, most)| {
-        format!("{} .. {}", number(least), number(most))
-    });
+    let spread = range(&entry.numbers());
     writeln!(
         html,
         "<tr><td>{}<td><i style=\"background:{}\"></i>{}<td class=\"n\">{}<td class=\"n\">{spread}<td class=\"n\">{}\

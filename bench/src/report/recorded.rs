@@ -110,6 +110,13 @@ impl Recorded {
             .filter(move |case| case.workload == workload)
     }
 
+    /// What has a goal, and whether that is met.
+    pub fn judged(&self) -> impl Iterator<Item = (&Case, &Entry, bool)> {
+        let cases = self.cases.iter();
+        let entries = cases.flat_map(|case| case.entries.iter().map(move |entry| (case, entry)));
+        entries.filter_map(|(case, entry)| Some((case, entry, entry.is_goal_met?)))
+    }
+
     pub fn workloads(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         let names = self.cases.iter().map(|case| &*case.workload);

@@ -7,7 +7,7 @@ use std::ops::Range;
 use comfy_table::{presets, CellAlignment, Table};
 
 use super::recorded::{Case, Entry, Recorded, Run};
-use super::{number, palette, spread};
+use super::{number, palette, range};
 
 /// Of whom the cells of the others tell the ratio.
 const OURS: &str = "wakeful";
@@ -31,17 +31,11 @@ pub fn page(recorded: &Recorded) -> String {
 fn about(runs: &[Run]) -> String {
     let mut on_machine: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for run in runs {
-        let (dates, facts): (Vec<_>, Vec<_>) =
-            run.machine.iter().partition(|(key, _)| *key == "date");
-        let facts = facts.iter().map(|(key, value)| format!("{key} {value}"));
-        let dates = dates.iter().map(|(_, date)| date.as_str());
+        let facts = run.machine.iter().filter(|(key, _)| *key != "date");
+        let facts: Vec<_> = facts.map(|(key, value)| format!("{key} {value}")).collect();
+        let date = run.machine.get("date").map_or("", String::as_str);
         let short = if run.quick { ", a quick one" } else { "" };
-        let run = format!(
-            "{} ({} rounds{short})",
-            dates.collect::<String>(),
-            run.rounds
-        );
-        let facts: Vec<_> = facts.collect();
+        let run = format!("{date} ({} rounds{short})", run.rounds);
         on_machine.entry(facts.join(", ")).or_default().push(run);
     }
     let mut text = String::new();
@@ -54,24 +48,14 @@ fn about(runs: &[Run]) -> String {
 fn goals(recorded: &Recorded) -> String {
     let header = ["case", "what", "of", "median", "spread", "goal", "reached"];
     let mut table = markdown(header, 3..5);
-    for (case, entry) in recorded
-        .cases
-        .iter()
-        .flat_map(|case| case.entries.iter().map(move |entry| (case, entry)))
-    {
-        let (Some(goal), Some(is_met)) = (&entry.goal, entry.is_goal_met) else {
-            continue;
-        };
-        let spread = spread(&entry.numbers());
+    for (case, entry, is_met) in recorded.judged() {
         table.add_row([
             format!("{} {}", case.workload, case.name),
             case.label(entry),
             entry.engine.clone(),
             median(entry),
-            spread.map_or_else(String::new, |(least, most)| {
-                format!("{} .. {}", number(least), number(most))
-            }),
-            goal.clone(),
+            range(&entry.numbers()),
+            entry.goal.clone().unwrap_or_default(),
             if is_met { "yes" } else { "**no**" }.to_owned(),
         ]);
     }

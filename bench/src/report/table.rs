@@ -4,7 +4,7 @@
 
 use comfy_table::{presets, CellAlignment, Table};
 
-use super::{goal, lines, number, spread};
+use super::{goal, lines, number, range};
 use crate::engines::Engine;
 use crate::run::Measured;
 use crate::stats::median;
@@ -26,7 +26,6 @@ pub fn print(results: &[Measured]) {
             // Named once: what stands below is of the same metric.
             let is_new = last.replace(metric.key) != Some(metric.key);
             let ratio = result.ratio(engine, metric, Engine::Wakeful);
-            let spread = spread(&numbers);
             table.add_row([
                 if is_new {
                     named(result, metric)
@@ -35,9 +34,7 @@ pub fn print(results: &[Measured]) {
                 },
                 engine.name().to_owned(),
                 number(median(&numbers)),
-                spread.map_or_else(String::new, |(least, most)| {
-                    format!("{} .. {}", number(least), number(most))
-                }),
+                range(&numbers),
                 ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
                 verdict(result, engine, metric),
             ]);
