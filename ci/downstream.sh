@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target/downstream}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/ci-downstream"
 programs=(plain signals notify crossterm hyper tokio)
 backends=(epoll poll)
 

@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-target=${CARGO_TARGET_DIR:-target}/models
+target=${CARGO_TARGET_DIR:-target}/ci-models
 suites='builder channels conformance connect_status diagnostics errors interrupts nested pipes socket_builders
     source_fd stress_edges tcp threads timeouts timers udp unix_sockets user_sources wakers'
 # Those need epoll.

@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=x86_64-pc-windows-gnu
 expected=ci/wine-expected.txt
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/ci-windows"
 home=$CARGO_TARGET_DIR/wine
 
 ci/install.sh debian gcc-mingw-w64-x86-64 wine64
