@@ -4,7 +4,6 @@
 //! instead of wrapping. A wait that was cut short by saturation is continued by the caller,
 //! which holds a [`Limit`]: a deadline, not a duration.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 /// How long one call into the kernel may last.
@@ -59,46 +58,27 @@ impl Wait {
         }
     }
 
-    /// Waits by `sleep`, which tells how much has come, with a kernel that ends waits up to `slack` late.
-    ///
-    /// The kernel is asked for an end that is earlier by so much. Mostly it uses the slack up, and that is
-    /// the end of this wait. If it does not, since something else kept the processor awake, the rest
-    /// is waited for without allowance.
-    #[inline]
-    pub(crate) fn on_time(
-        self,
-        slack: Duration,
-        mut sleep: impl FnMut(Self) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+    /// What to ask of a kernel that ends waits up to `slack` late: an end that is earlier by so much.
+    pub(crate) fn allowing_for(self, slack: Duration) -> Self {
         match self {
             Self::AtMost(time) if !time.is_zero() && !slack.is_zero() => {
-                Self::sleep_less(time, slack, &mut sleep)
+                Self::AtMost(time.saturating_sub(slack).max(SHORTEST_SLEEP))
             }
-            _ => sleep(self),
+            _ => self,
         }
     }
 
-    #[inline(never)]
-    fn sleep_less(
-        time: Duration,
-        slack: Duration,
-        sleep: &mut dyn FnMut(Self) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        let start = Instant::now();
-        let shorter = time.saturating_sub(slack).max(SHORTEST_SLEEP);
-        let come = sleep(Self::AtMost(shorter))?;
-        let left = Self::AtMost(time).less(start.elapsed());
-        if come > 0 || left.is_none() {
-            return Ok(come);
-        }
-        sleep(left)
+    /// Whether the wait ends, `time` from now at the latest.
+    pub(crate) fn ends_within(&self, time: Duration) -> bool {
+        matches!(self, Self::AtMost(wait) if *wait <= time)
     }
 
     /// The shorter of this wait and `time`.
     pub(crate) fn no_longer_than(self, time: Duration) -> Self {
-        match self {
-            Self::AtMost(wait) if wait <= time => self,
-            _ => Self::AtMost(time),
+        if self.ends_within(time) {
+            self
+        } else {
+            Self::AtMost(time)
         }
     }
 }
@@ -113,41 +93,62 @@ pub(crate) const fn div_ceil(dividend: u128, divisor: u128) -> u128 {
     dividend / divisor + (dividend % divisor != 0) as u128
 }
 
-/// Until when a call of `poll` may last, however often it has to look again.
+/// Until when a call of `poll` may last, however often it has to look again; and what was left of
+/// that at the last look at the clock, which not every wait needs.
 #[derive(Copy, Clone, Debug)]
-pub(crate) enum Limit {
-    Never,
-    Now,
-    At(Instant),
+pub(crate) struct Limit {
+    left: Wait,
+    /// None if the clock changes nothing.
+    deadline: Option<Instant>,
 }
 
 impl Limit {
+    const NEVER: Self = Self {
+        left: Wait::Forever,
+        deadline: None,
+    };
+
     /// The limit of a call that starts now. A deadline that no clock can tell never comes.
+    #[inline]
     pub(crate) fn from_timeout(timeout: Option<Duration>) -> Self {
         match timeout {
-            None => Self::Never,
-            Some(Duration::ZERO) => Self::Now,
-            Some(time) => Instant::now()
-                .checked_add(time)
-                .map_or(Self::Never, Self::At),
+            None => Self::NEVER,
+            Some(Duration::ZERO) => Self {
+                left: Wait::NONE,
+                deadline: None,
+            },
+            Some(time) => Self::from_time(time),
         }
     }
 
-    /// What is left to wait.
-    pub(crate) fn remaining(&self) -> Wait {
-        match self {
-            Self::Never => Wait::Forever,
-            Self::Now => Wait::NONE,
-            Self::At(deadline) => Wait::AtMost(deadline.saturating_duration_since(Instant::now())),
+    #[inline(never)]
+    fn from_time(time: Duration) -> Self {
+        match Instant::now().checked_add(time) {
+            None => Self::NEVER,
+            Some(deadline) => Self {
+                left: Wait::AtMost(time),
+                deadline: Some(deadline),
+            },
         }
     }
 
-    /// Whether the call has to come to its end, events or not.
-    pub(crate) fn has_passed(&self) -> bool {
-        match self {
-            Self::Never => false,
-            Self::Now => true,
-            Self::At(deadline) => Instant::now() >= *deadline,
+    pub(crate) fn at(deadline: Instant) -> Self {
+        let mut limit = Self {
+            left: Wait::NONE,
+            deadline: Some(deadline),
+        };
+        limit.look_at_clock();
+        limit
+    }
+
+    /// What is left to wait, as of the last look at the clock.
+    pub(crate) fn left(&self) -> Wait {
+        self.left
+    }
+
+    pub(crate) fn look_at_clock(&mut self) {
+        if let Some(deadline) = self.deadline {
+            self.left = Wait::AtMost(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }
@@ -198,15 +199,13 @@ mod tests {
     #[test]
     fn a_deadline_beyond_the_clock_never_comes() {
         let limit = Limit::from_timeout(Some(Duration::MAX));
-        assert_eq!(limit.remaining(), Wait::Forever);
-        assert!(!limit.has_passed());
+        assert_eq!(limit.left(), Wait::Forever);
     }
 
     #[test]
     fn no_time_has_passed_at_once() {
         let limit = Limit::from_timeout(Some(Duration::ZERO));
-        assert!(limit.remaining().is_none());
-        assert!(limit.has_passed());
+        assert!(limit.left().is_none());
     }
 
     #[test]
@@ -218,56 +217,44 @@ mod tests {
 
     const SLACK: Duration = Duration::from_micros(50);
 
-    /// What a kernel was asked for that sleeps for so long whatever it is asked, and finds so much.
-    fn asked_of_kernel(wait: Wait, slack: Duration, sleeps: Duration, finds: usize) -> Vec<Wait> {
-        let mut asked = Vec::new();
-        let found = wait.on_time(slack, |wait| {
-            asked.push(wait);
-            std::thread::sleep(sleeps);
-            Ok(finds)
-        });
-        assert_eq!(found.unwrap(), finds);
-        asked
-    }
-
     #[test]
-    fn slack_is_allowed_for_once_and_the_rest_is_waited_for() {
+    fn slack_is_allowed_for() {
         let second = Duration::from_secs(1);
-        let asked = asked_of_kernel(Wait::AtMost(second), SLACK, Duration::ZERO, 0);
-        assert_eq!(asked.len(), 2);
-        assert_eq!(asked[0], Wait::AtMost(second - SLACK));
-        assert!(matches!(asked[1], Wait::AtMost(left) if left <= second));
-    }
-
-    #[test]
-    fn slack_that_was_used_up_ends_the_wait() {
-        let rest = Duration::from_micros(7);
-        let wait = Wait::AtMost(SLACK + rest);
-        let asked = asked_of_kernel(wait, SLACK, Duration::from_millis(1), 0);
-        assert_eq!(asked, [Wait::AtMost(rest)]);
+        assert_eq!(
+            Wait::AtMost(second).allowing_for(SLACK),
+            Wait::AtMost(second - SLACK)
+        );
     }
 
     #[test]
     fn a_wait_within_the_slack_is_a_sleep() {
-        let asked = asked_of_kernel(Wait::AtMost(SLACK), SLACK, Duration::from_millis(1), 0);
-        assert_eq!(asked, [Wait::AtMost(SHORTEST_SLEEP)]);
-    }
-
-    #[test]
-    fn what_comes_ends_the_wait() {
-        let hour = Duration::from_secs(3600);
-        let asked = asked_of_kernel(Wait::AtMost(hour), SLACK, Duration::ZERO, 1);
-        assert_eq!(asked, [Wait::AtMost(hour - SLACK)]);
+        assert_eq!(
+            Wait::AtMost(SLACK).allowing_for(SLACK),
+            Wait::AtMost(SHORTEST_SLEEP)
+        );
     }
 
     #[test]
     fn looks_and_waits_without_end_know_no_slack() {
         for wait in [Wait::NONE, Wait::Forever] {
-            assert_eq!(asked_of_kernel(wait, SLACK, Duration::ZERO, 0), [wait]);
+            assert_eq!(wait.allowing_for(SLACK), wait);
         }
         let second = Wait::AtMost(Duration::from_secs(1));
-        let exact = Duration::ZERO;
-        assert_eq!(asked_of_kernel(second, exact, exact, 0), [second]);
+        assert_eq!(second.allowing_for(Duration::ZERO), second);
+    }
+
+    #[test]
+    fn what_is_left_is_what_the_last_look_at_the_clock_said() {
+        let hour = Duration::from_secs(3600);
+        let mut limit = Limit::from_timeout(Some(hour));
+        assert_eq!(limit.left(), Wait::AtMost(hour));
+        limit.look_at_clock();
+        assert!(limit.left().ends_within(hour) && !limit.left().is_none());
+
+        let mut passed = Limit::at(Instant::now());
+        assert!(passed.left().is_none());
+        passed.look_at_clock();
+        assert!(passed.left().is_none());
     }
 
     proptest! {

@@ -32,6 +32,10 @@ pub(crate) struct Gatherer {
     pub(crate) metrics: Metrics,
     spin: Spin,
     options: Options,
+    /// By how much the kernel may end a wait late: of the thread that built the poll.
+    slack: Duration,
+    /// Whether the last sleep of this poll was to end earlier, by the slack.
+    was_early: bool,
 }
 
 impl Gatherer {
@@ -43,6 +47,8 @@ impl Gatherer {
             metrics: Metrics::default(),
             spin: Spin::new(options.spin),
             options,
+            slack: sys::timer_slack(),
+            was_early: false,
         }
     }
 
@@ -51,40 +57,46 @@ impl Gatherer {
         &mut self,
         shared: &Arc<Shared>,
         events: &mut Events,
-        limit: Limit,
+        mut limit: Limit,
     ) -> io::Result<()> {
+        self.was_early = false;
         loop {
             let waits = self.metrics.waits;
-            match self.turn(shared, events, limit) {
+            match self.turn(shared, events, limit.left()) {
                 // Also if the time is over: nothing has been looked at yet.
                 Err(err)
                     if err.kind() == io::ErrorKind::Interrupted
                         && self.options.retry_interrupted =>
                 {
+                    limit.look_at_clock();
                     continue;
                 }
                 outcome => outcome?,
             }
-            // Nothing: the doorbell rang for what an earlier turn has taken already, a timer was
-            // set, or the backend had to look after itself.
-            if !events.is_empty() || limit.has_passed() {
+            if !events.is_empty() {
                 return Ok(());
             }
-            if self.metrics.waits != waits {
+            // Nothing: the time is over, or the doorbell rang for what an earlier turn has taken
+            // already, a timer was set, or the backend had to look after itself.
+            limit.look_at_clock();
+            if limit.left().is_none() {
+                return Ok(());
+            }
+            if self.metrics.waits != waits && !self.is_rest(limit.left()) {
                 self.metrics.empty_wakes += 1;
             }
         }
     }
 
     #[inline]
-    fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, limit: Limit) -> io::Result<()> {
+    fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, left: Wait) -> io::Result<()> {
         let next_timer = shared.ready.take(&mut self.pending);
         if !self.pending.is_empty() {
             return self.report_both(shared, events);
         }
         let wait = match next_timer {
-            Some(time) => limit.remaining().no_longer_than(time),
-            None => limit.remaining(),
+            Some(time) => left.no_longer_than(time),
+            None => left,
         };
         self.wait(shared, events, wait)?;
         self.deliver(shared, events, 0);
@@ -176,18 +188,30 @@ impl Gatherer {
                 observer.sleeps_alone();
             }
         }
-        self.metrics.waits += 1;
+        let asked = if self.is_rest(wait) {
+            wait
+        } else {
+            self.metrics.waits += 1;
+            wait.allowing_for(self.slack)
+        };
         let start = self.options.measure_sleep.then(Instant::now);
         let room = events.capacity();
         let outcome = shared
             .selector
-            .select(&mut self.buffer, events.list(), room, wait);
+            .select(&mut self.buffer, events.list(), room, asked);
+        self.was_early = asked != wait;
         if let Some(start) = start {
             self.metrics.asleep += start.elapsed();
         }
         // Awake again, and whatever the outcome, what was notified is kept.
         shared.ready.take(&mut self.pending);
         outcome
+    }
+
+    /// Whether a wait of this poll ended early, by the slack that was allowed for and that the kernel did
+    /// not use, and this is what it left over: to be waited for as it is.
+    fn is_rest(&self, wait: Wait) -> bool {
+        self.was_early && wait.ends_within(self.slack)
     }
 
     /// Reports user-space sources as far as there is room; the kernel's events begin at `first`.

@@ -239,7 +239,7 @@ impl Poll {
     /// ```
     #[track_caller]
     pub fn poll_until(&mut self, events: &mut Events, deadline: Instant) -> io::Result<()> {
-        self.poll_to(events, Limit::At(deadline), Location::caller())
+        self.poll_to(events, Limit::at(deadline), Location::caller())
     }
 
     /// When the next timer is due; `None` if none is armed.
@@ -313,7 +313,7 @@ impl Poll {
         events.begin()?;
         let shared = self.registry.shared();
         if let Some(observer) = &shared.observer {
-            observer.poll_begins(call, limit.remaining().is_none());
+            observer.poll_begins(call, limit.left().is_none());
         }
         let gatherer = &mut self.gatherer;
         let left_some = !gatherer.pending.is_empty();

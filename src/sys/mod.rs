@@ -23,17 +23,18 @@ mod windows_flight;
 mod windows_pipe_state;
 
 #[cfg(not(feature = "os-poll"))]
-pub(crate) use self::shell::{Buffer, Doorbell, Registration, Selector};
+pub(crate) use self::shell::{timer_slack, Buffer, Doorbell, Registration, Selector};
 #[cfg(all(feature = "os-poll", handle = "fd", not(selector = "poll")))]
 pub(crate) use self::unix::choice::{Buffer, Registration, Selector};
-#[cfg(all(feature = "os-poll", handle = "fd"))]
-pub(crate) use self::unix::doorbell::Doorbell;
 #[cfg(all(feature = "os-poll", selector = "poll"))]
 pub(crate) use self::unix::poll::{Buffer, Registration, Selector};
+#[cfg(all(feature = "os-poll", handle = "fd"))]
+pub(crate) use self::unix::{doorbell::Doorbell, os::timer_slack::get as timer_slack};
 #[cfg(all(feature = "os-poll", handle = "windows"))]
 pub(crate) use self::windows::{
     doorbell::Doorbell,
     selector::{Buffer, Registration, Selector},
+    timer_slack,
 };
 
 #[cfg(not(feature = "os-poll"))]
@@ -72,6 +73,7 @@ pub(crate) use std::os::unix::net as unix_net;
 /// What every backend provides. A missing or different item fails the build here.
 const _: () = {
     use std::io;
+    use std::time::Duration;
 
     use crate::base::backend::Backend;
     use crate::base::blocked::Blocked;
@@ -96,6 +98,9 @@ const _: () = {
         let _: fn(&Selector) -> Backend = Selector::backend;
         let _: fn(&Selector, &BusyPoll) -> io::Result<()> = Selector::busy_poll;
         let _: fn(&Doorbell) -> io::Result<()> = Doorbell::ring;
+
+        // By how much later than asked the system may end a wait of this thread.
+        let _: fn() -> Duration = timer_slack;
 
         // One wait: appends up to so many events. May return early without any, when the doorbell
         // rang or the backend's own affairs ask for another round; the caller keeps the deadline.

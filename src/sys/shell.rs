@@ -4,6 +4,7 @@
 //! compiler knows it.
 
 use std::io;
+use std::time::Duration;
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
@@ -31,6 +32,10 @@ pub(crate) type Raw = std::os::windows::io::RawSocket;
 
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {}
+
+pub(crate) fn timer_slack() -> Duration {
+    Duration::ZERO
+}
 
 impl Selector {
     pub(crate) fn new(_backend: Backend) -> io::Result<(Self, Doorbell)> {

@@ -15,7 +15,6 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
@@ -31,7 +30,7 @@ use crate::diagnostics::log::trace;
 use crate::sys::levels::Levels;
 use crate::sys::unix::doorbell::Doorbell;
 use crate::sys::unix::os::epoll::{self, epoll_event};
-use crate::sys::unix::os::{timer_slack, Raw};
+use crate::sys::unix::os::Raw;
 
 /// One epoll instance, and the doorbell in it.
 pub(crate) struct Selector {
@@ -39,8 +38,6 @@ pub(crate) struct Selector {
     doorbell: Doorbell,
     // What the doorbell's events carry. Asked only for values that are no small token.
     names: Mutex<Unclaimed>,
-    /// Of the thread that made this.
-    slack: Duration,
 }
 
 /// None is made: the kernel has it all. Closing the descriptor ends it, and edges need no help.
@@ -83,7 +80,6 @@ impl Selector {
             epoll,
             doorbell: doorbell.clone(),
             names: Mutex::new(names),
-            slack: timer_slack::get(),
         };
         Ok((selector, doorbell))
     }
@@ -122,10 +118,7 @@ impl Selector {
         room: usize,
         wait: Wait,
     ) -> io::Result<()> {
-        wait.on_time(self.slack, |wait| {
-            epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
-            Ok(buffer.events.len())
-        })?;
+        epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
         for event in &buffer.events {
             // Copied out: the struct is packed on some architectures.
             let (data, bits) = (event.u64, event.events);

@@ -40,14 +40,12 @@ use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::unix::doorbell::Doorbell;
 use crate::sys::unix::os::poll::{self, pollfd};
-use crate::sys::unix::os::{timer_slack, Raw};
+use crate::sys::unix::os::Raw;
 
 /// The registrations of one poll.
 #[derive(Debug)]
 pub(crate) struct Selector {
     shared: Arc<Shared>,
-    /// Of the thread that made this.
-    slack: Duration,
 }
 
 #[derive(Debug)]
@@ -83,8 +81,7 @@ impl Selector {
             table: Mutex::default(),
             wait_ended: Condvar::new(),
         });
-        let slack = timer_slack::get();
-        Ok((Self { shared, slack }, doorbell))
+        Ok((Self { shared }, doorbell))
     }
 
     pub(crate) fn backend(&self) -> Backend {
@@ -106,7 +103,7 @@ impl Selector {
         wait: Wait,
     ) -> io::Result<()> {
         let wait = self.prepare(buffer, wait);
-        let outcome = wait.on_time(self.slack, |wait| poll::poll(&mut buffer.polled, wait));
+        let outcome = poll::poll(&mut buffer.polled, wait);
         self.harvest(buffer, outcome, events, room)
     }
 

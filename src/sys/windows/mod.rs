@@ -19,9 +19,17 @@ mod table;
 
 #[cfg(any(feature = "net", feature = "os-ext"))]
 pub(crate) use std::os::windows::io::AsRawSocket as AsRaw;
+#[cfg(feature = "os-poll")]
+use std::time::Duration;
 
 #[cfg(any(feature = "net", feature = "os-ext"))]
 use crate::diagnostics::descriptor::Descriptor;
+
+/// How late the system may end a wait: it does not tell.
+#[cfg(feature = "os-poll")]
+pub(crate) fn timer_slack() -> Duration {
+    Duration::ZERO
+}
 
 /// How a source is named to the system.
 #[cfg(any(feature = "net", feature = "os-ext"))]
