@@ -19,6 +19,7 @@
 mod allocations;
 mod engines;
 mod on_wakeful;
+mod parked;
 mod process;
 mod report;
 mod run;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd};
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 
 use super::api::net::TcpStream;
 use super::api::unix::SourceFd;
@@ -13,29 +13,37 @@ use super::api::{Events, Interest, Poll, Token};
 use super::BATCHES;
 
 use crate::allocations;
+use crate::parked::Parked;
 use crate::stats::median;
 use crate::system::{thread_time, Usage};
 use crate::workloads::idle::Idle;
 use crate::workloads::{values, Values};
 
 pub fn idle(job: &Idle) -> Result<Values> {
-    let mut sources = (0..job.sources)
-        .map(|_| eventfd())
-        .collect::<Result<Vec<_>>>()?;
     let few = job.sources.min(Idle::FEW);
+    let step = job.sources / HEARD;
+    // Empty where a source is parked.
+    let mut sources = Vec::with_capacity(job.sources);
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(8);
+    let mut parked = Parked::new();
 
-    let before = allocations::in_use();
-    register(&poll, &sources, 0..few)?;
-    let among_few = each(job, &mut poll, &mut events, &mut sources[..few])?;
-    register(&poll, &sources, few..job.sources)?;
-    let heap = (allocations::in_use() - before) as f64 / job.sources as f64;
+    let mut heap = add(&poll, &mut sources, few)?;
+    let among_few = each(job, &mut poll, &mut events, &mut sources)?;
+    while sources.len() < job.sources {
+        let block = sources.len()..job.sources.min(sources.len() + Idle::BLOCK);
+        heap += add(&poll, &mut sources, block.len())?;
+        if sources.len() < job.sources {
+            let silent = block.filter(|number| number % step != 0);
+            parked.keep(silent.map(|number| sources[number].take()).collect())?;
+        }
+    }
 
     each(job, &mut poll, &mut events, &mut sources)?;
     Usage::now();
     let among_all = each(job, &mut poll, &mut events, &mut sources)?;
     Usage::now();
+    let heap = heap as f64 / job.sources as f64;
     Ok(values([
         ("heap", heap),
         ("bytes", heap + size_of::<TcpStream>() as f64),
@@ -43,6 +51,21 @@ pub fn idle(job: &Idle) -> Result<Values> {
         ("growth", among_all / among_few),
         ("operations", done(job)),
     ]))
+}
+
+/// Adds so many sources, each under its place. What the allocator has given for the registrations, in bytes.
+fn add(poll: &Poll, sources: &mut Vec<Option<File>>, more: usize) -> Result<i64> {
+    let first = sources.len();
+    for _ in 0..more {
+        sources.push(Some(eventfd()?));
+    }
+    let before = allocations::in_use();
+    for (number, source) in sources.iter().enumerate().skip(first) {
+        let fd = source.as_ref().context("just made")?.as_raw_fd();
+        poll.registry()
+            .register(&mut SourceFd(&fd), Token(number), Interest::READABLE)?;
+    }
+    Ok(allocations::in_use() - before)
 }
 
 fn eventfd() -> Result<File> {
@@ -53,20 +76,16 @@ fn eventfd() -> Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-fn register(poll: &Poll, sources: &[File], range: std::ops::Range<usize>) -> Result<()> {
-    for number in range {
-        let fd = sources[number].as_raw_fd();
-        poll.registry()
-            .register(&mut SourceFd(&fd), Token(number), Interest::READABLE)?;
-    }
-    Ok(())
-}
-
-/// How many of the sources are ever heard of.
+/// How many of the sources are heard of, once all are there.
 const HEARD: usize = 16;
 
 /// What an event takes: write, poll, read. The median over batches, in nanoseconds of CPU, as nothing of this waits.
-fn each(job: &Idle, poll: &mut Poll, events: &mut Events, sources: &mut [File]) -> Result<f64> {
+fn each(
+    job: &Idle,
+    poll: &mut Poll,
+    events: &mut Events,
+    sources: &mut [Option<File>],
+) -> Result<f64> {
     let step = sources.len() / HEARD;
     let size = (job.events / BATCHES).max(1);
     let mut nanos = Vec::with_capacity(BATCHES as usize);
@@ -74,7 +93,7 @@ fn each(job: &Idle, poll: &mut Poll, events: &mut Events, sources: &mut [File]) 
         let start = thread_time();
         for number in 0..size as usize {
             let place = number % HEARD * step;
-            let source = &mut sources[place];
+            let source = sources[place].as_mut().context("it is parked")?;
             source.write_all(&1_u64.to_ne_bytes())?;
             super::poll(poll, events, None)?;
             let mut tokens = events.iter().map(|event| event.token());
