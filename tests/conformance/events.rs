@@ -127,6 +127,13 @@ fn e2_level_sources_of_all_kinds_take_turns() {
                     .unwrap();
             }
 
+            // What was sent may take a moment to arrive.
+            let mut all = Events::with_capacity(subjects.len());
+            while all.iter().count() < subjects.len() {
+                poll.poll(&mut all, Some(PATIENCE)).unwrap();
+                assert!(!all.is_empty());
+            }
+
             let mut reported = vec![0; subjects.len()];
             for _ in 0..subjects.len() * 10 {
                 poll.poll(&mut events, Some(PATIENCE)).unwrap();
