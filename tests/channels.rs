@@ -364,11 +364,13 @@ fn a_busy_channel_and_a_busy_pipe_take_turns_at_capacity_one() {
         let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(1));
         let (sender, mut receiver) = channel::channel();
         let (mut writer, mut reader) = pipe::new().unwrap();
-        register(&poll, &mut receiver, READABLE);
         poll.registry()
             .register(&mut reader, OTHER, READABLE.level())
             .unwrap();
         writer.write_all(b"x").unwrap();
+        // What was written may take a moment to arrive.
+        poll_some(&mut poll, &mut events);
+        register(&poll, &mut receiver, READABLE);
         let mut reported = [0; 2];
         for n in 0..POLLS {
             sender.send(n).unwrap();
