@@ -22,8 +22,8 @@ use wakeful::{Backend, Events, Interest, Poll, Token};
 
 use common::{assert_kind, expect_event};
 use stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice,
-    PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep,
+    wait_until_readable, Dice, PATIENCE,
 };
 
 const MESSAGES: Token = Token(5);
@@ -364,13 +364,12 @@ fn a_busy_channel_and_a_busy_pipe_take_turns_at_capacity_one() {
         let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(1));
         let (sender, mut receiver) = channel::channel();
         let (mut writer, mut reader) = pipe::new().unwrap();
+        writer.write_all(b"x").unwrap();
+        wait_until_readable(&mut reader);
+        register(&poll, &mut receiver, READABLE);
         poll.registry()
             .register(&mut reader, OTHER, READABLE.level())
             .unwrap();
-        writer.write_all(b"x").unwrap();
-        // What was written may take a moment to arrive.
-        poll_some(&mut poll, &mut events);
-        register(&poll, &mut receiver, READABLE);
         let mut reported = [0; 2];
         for n in 0..POLLS {
             sender.send(n).unwrap();

@@ -225,6 +225,8 @@ fn a_stream_that_is_not_read_at_all() {
     }
 }
 
+// A host of WASI says of datagrams that are there that they are not, until it has noticed them itself.
+#[cfg_attr(target_family = "wasm", ignore = "the host tells later")]
 #[test]
 fn datagrams_of_which_some_are_received() {
     for (mut poll, mut events) in polls() {

@@ -26,8 +26,8 @@ use wakeful::{user, Backend, Events, Interest, Poll, Registry, Token, Waker};
 use beat::{pass_until, past, Beat};
 use common::assert_kind;
 use stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice,
-    PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep,
+    wait_until_readable, Dice, PATIENCE,
 };
 
 const FIRST: Token = Token(1);
@@ -109,10 +109,11 @@ fn a_beat_without_a_period_is_always_due_and_starves_nobody() {
         let mut timer = Timer::every(Duration::ZERO);
         register(poll.registry(), &mut timer, FIRST);
         let (mut sender, mut receiver) = pipe::new().unwrap();
+        sender.write_all(b"x").unwrap();
+        wait_until_readable(&mut receiver);
         poll.registry()
             .register(&mut receiver, SECOND, READABLE.level())
             .unwrap();
-        sender.write_all(b"x").unwrap();
         let mut reported = [0; 3];
         for _ in 0..100 {
             for token in next(&mut poll, &mut events) {
@@ -356,6 +357,8 @@ fn expired_timers_and_busy_sources_take_turns_at_capacity_one() {
         let (mut sender, mut receiver) = pipe::new().unwrap();
         let (mut source, readiness) = user::source();
         let (of_pipe, of_user) = (Token(TIMERS), Token(TIMERS + 1));
+        sender.write_all(b"x").unwrap();
+        wait_until_readable(&mut receiver);
         let registry = poll.registry();
         registry
             .register(&mut receiver, of_pipe, READABLE.level())
@@ -363,7 +366,6 @@ fn expired_timers_and_busy_sources_take_turns_at_capacity_one() {
         registry
             .register(&mut source, of_user, READABLE.level())
             .unwrap();
-        sender.write_all(b"x").unwrap();
         readiness.set(Readiness::READABLE).unwrap();
 
         let mut reported = vec![0; TIMERS + 2];

@@ -22,8 +22,8 @@ use wakeful::{Backend, Events, Interest, Poll, Token, Waker};
 
 use common::assert_kind;
 use stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice,
-    PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep,
+    wait_until_readable, Dice, PATIENCE,
 };
 
 const FIRST: Token = Token(11);
@@ -443,8 +443,9 @@ fn level_sources_and_pipes_take_turns_at_capacity_one() {
             }
             for (n, (sender, receiver)) in ends.iter_mut().enumerate() {
                 let token = Token(users + n);
-                poll.registry().register(receiver, token, level).unwrap();
                 sender.write_all(b"x").unwrap();
+                wait_until_readable(receiver);
+                poll.registry().register(receiver, token, level).unwrap();
             }
 
             let mut reported = vec![0; users + pipes];

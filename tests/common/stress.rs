@@ -10,7 +10,8 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use wakeful::{Backend, Events, Poll};
+use wakeful::event::Source;
+use wakeful::{Backend, Events, Interest, Poll, Token};
 
 #[cfg(not(target_family = "wasm"))]
 #[path = "isolated.rs"]
@@ -52,6 +53,17 @@ pub(crate) fn poll_some(poll: &mut Poll, events: &mut Events) {
         assert!(!events.is_empty(), "no event came");
         return;
     }
+}
+
+/// Waits until a source is readable, in a poll that has no other. What was sent may take a moment to arrive, and a host of
+/// WASI notices that only while a poll sleeps: where other sources are always ready, none does.
+#[track_caller]
+pub(crate) fn wait_until_readable(source: &mut dyn Source) {
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
+    let level = Interest::READABLE.level();
+    poll.registry().register(source, Token(0), level).unwrap();
+    poll_some(&mut poll, &mut events);
+    poll.registry().deregister(source).unwrap();
 }
 
 /// Without waiting. A host of WASI notices what has just become ready a moment later, on a thread of its own.

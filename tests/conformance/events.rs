@@ -9,7 +9,9 @@ use wakeful::time::Timer;
 use wakeful::{channel, user, Events, Interest, Poll, Token, Waker};
 
 use crate::common::expect_event;
-use crate::stress::{self, on_each_backend, poll_now, poll_of, poll_some, tokens, PATIENCE};
+use crate::stress::{
+    self, on_each_backend, poll_now, poll_of, poll_some, tokens, wait_until_readable, PATIENCE,
+};
 use crate::subjects::{subjects, tcp_pair};
 use crate::{pipe, FIRST as WAKE, SECOND};
 
@@ -121,17 +123,11 @@ fn e2_level_sources_of_all_kinds_take_turns() {
             let mut subjects = subjects();
             for (token, subject) in subjects.iter_mut().enumerate() {
                 subject.make_ready();
+                wait_until_readable(subject.source());
                 let level = Interest::READABLE.level();
                 poll.registry()
                     .register(subject.source(), Token(token), level)
                     .unwrap();
-            }
-
-            // What was sent may take a moment to arrive.
-            let mut all = Events::with_capacity(subjects.len());
-            while all.iter().count() < subjects.len() {
-                poll.poll(&mut all, Some(PATIENCE)).unwrap();
-                assert!(!all.is_empty());
             }
 
             let mut reported = vec![0; subjects.len()];
