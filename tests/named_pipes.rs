@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -291,6 +291,30 @@ fn a_client_is_an_event_and_then_connect_says_so() {
 }
 
 #[test]
+fn a_server_without_a_client_is_ready_for_nothing() {
+    let mut world = World::new();
+    let mut server = NamedPipe::new(name()).unwrap();
+    world.register(&mut server, SERVER, both());
+    assert_eq!(world.look().len(), 0);
+    assert_would_block(server.connect());
+    assert_eq!(world.look().len(), 0);
+}
+
+#[test]
+fn a_client_that_nobody_waited_for_is_served() {
+    let mut world = World::new();
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    world.register(&mut server, SERVER, both());
+    let mut client = open(&name);
+    world.register(&mut client, CLIENT, both());
+
+    assert_eq!(server.write(b"welcome").unwrap(), 7);
+    world.expect(SERVER, Event::is_writable);
+    world.expect_bytes(CLIENT, &client, b"welcome");
+}
+
+#[test]
 fn a_client_that_came_first_is_connected_at_once() {
     let mut world = World::new();
     let name = name();
@@ -394,6 +418,31 @@ fn several_buffers_are_written_in_one_go() {
     assert_eq!(client.write_vectored(&bufs).unwrap(), 7);
     client.flush().unwrap();
     world.expect_bytes(SERVER, &server, b"one two");
+}
+
+#[test]
+fn several_buffers_are_filled_in_one_go() {
+    let mut world = World::new();
+    let (mut server, mut client) = world.pair();
+    assert_eq!(client.write(b"one two!").unwrap(), 8);
+    world.expect(SERVER, Event::is_readable);
+
+    let (mut first, mut none, mut second) = ([0; 4], [0; 0], [0; 3]);
+    let mut bufs = [&mut first[..], &mut none, &mut second].map(IoSliceMut::new);
+    assert_eq!(server.read_vectored(&mut bufs).unwrap(), 7);
+    assert_eq!((&first, &second), (b"one ", b"two"));
+    // There was no room for it, so nobody was told that this is all.
+    assert_eq!(server.read(&mut [0; 4]).unwrap(), 1);
+    assert_eq!(server.read_vectored(&mut []).unwrap(), 0);
+
+    // A short read is as good as `WouldBlock`: more is an event.
+    client.write_all(b"more").unwrap();
+    world.expect(SERVER, Event::is_readable);
+    let (mut first, mut second) = ([0; 3], [0; 3]);
+    let mut bufs = [&mut first[..], &mut second].map(IoSliceMut::new);
+    assert_eq!(server.read_vectored(&mut bufs).unwrap(), 4);
+    client.write_all(b"and more").unwrap();
+    world.expect(SERVER, Event::is_readable);
 }
 
 #[test]

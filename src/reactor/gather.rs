@@ -53,42 +53,61 @@ impl Gatherer {
     }
 
     /// Looks, and waits, until there is an event or the limit has passed.
+    #[inline]
     pub(crate) fn gather(
         &mut self,
         shared: &Arc<Shared>,
         events: &mut Events,
-        mut limit: Limit,
+        limit: &mut Limit,
     ) -> io::Result<()> {
         self.was_early = false;
+        let waits = self.metrics.waits;
+        let outcome = self.turn(shared, events, limit.left());
+        if outcome.is_ok() && !events.is_empty() {
+            return Ok(());
+        }
+        self.go_on(shared, events, limit, waits, outcome)
+    }
+
+    /// What the first turn of the loop had no event for; the number of waits is that before the turn.
+    #[inline(never)]
+    fn go_on(
+        &mut self,
+        shared: &Arc<Shared>,
+        events: &mut Events,
+        limit: &mut Limit,
+        mut waits: u64,
+        mut outcome: io::Result<()>,
+    ) -> io::Result<()> {
         loop {
-            let waits = self.metrics.waits;
-            match self.turn(shared, events, limit.left()) {
+            match outcome {
                 // Also if the time is over: nothing has been looked at yet.
                 Err(err)
                     if err.kind() == io::ErrorKind::Interrupted
                         && self.options.retry_interrupted =>
                 {
                     limit.look_at_clock();
-                    continue;
                 }
-                outcome => outcome?,
+                Err(err) => return Err(err),
+                Ok(()) if !events.is_empty() => return Ok(()),
+                // Nothing: the time is over, or the doorbell rang for what an earlier turn has taken
+                // already, a timer was set, or the backend had to look after itself.
+                Ok(()) => {
+                    limit.look_at_clock();
+                    if limit.left().is_none() {
+                        return Ok(());
+                    }
+                    if self.metrics.waits != waits && !self.is_rest(limit.left()) {
+                        self.metrics.empty_wakes += 1;
+                    }
+                }
             }
-            if !events.is_empty() {
-                return Ok(());
-            }
-            // Nothing: the time is over, or the doorbell rang for what an earlier turn has taken
-            // already, a timer was set, or the backend had to look after itself.
-            limit.look_at_clock();
-            if limit.left().is_none() {
-                return Ok(());
-            }
-            if self.metrics.waits != waits && !self.is_rest(limit.left()) {
-                self.metrics.empty_wakes += 1;
-            }
+            waits = self.metrics.waits;
+            outcome = self.turn(shared, events, limit.left());
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, left: Wait) -> io::Result<()> {
         let next_timer = shared.ready.take(&mut self.pending);
         if !self.pending.is_empty() {
@@ -125,10 +144,24 @@ impl Gatherer {
     }
 
     /// Waits for the kernel, by spinning or asleep.
+    #[inline]
     fn wait(&mut self, shared: &Arc<Shared>, events: &mut Events, wait: Wait) -> io::Result<()> {
         if wait.is_none() {
             return self.look(shared, events, events.capacity());
         }
+        if !self.spin.is_wanted() {
+            return self.sleep(shared, events, wait);
+        }
+        self.spin_or_sleep(shared, events, wait)
+    }
+
+    #[inline(never)]
+    fn spin_or_sleep(
+        &mut self,
+        shared: &Arc<Shared>,
+        events: &mut Events,
+        wait: Wait,
+    ) -> io::Result<()> {
         let left = match self.spin(shared, events, wait)? {
             Spun::Found => return Ok(()),
             Spun::InVain(time) => wait.less(time),
@@ -141,6 +174,7 @@ impl Gatherer {
     }
 
     /// Asks the kernel, without waiting.
+    #[inline(never)]
     fn look(&mut self, shared: &Arc<Shared>, events: &mut Events, room: usize) -> io::Result<()> {
         if room == 0 {
             return Ok(());
@@ -178,11 +212,36 @@ impl Gatherer {
         }
     }
 
+    // The way of nearly every poll: one function down to the kernel's.
+    #[inline(always)]
     fn sleep(&mut self, shared: &Arc<Shared>, events: &mut Events, wait: Wait) -> io::Result<()> {
         // Nothing may sleep before it has said so; whoever notifies after that rings.
         if !shared.ready.go_to_sleep() {
             return Ok(());
         }
+        let is_plain = !self.options.measure_sleep && shared.observer.is_none();
+        let outcome = if is_plain && matches!(wait, Wait::Forever) {
+            self.metrics.waits += 1;
+            let room = events.capacity();
+            shared
+                .selector
+                .select(&mut self.buffer, events.list(), room, wait)
+        } else {
+            self.sleep_watched(shared, events, wait)
+        };
+        // Awake again, and whatever the outcome, what was notified is kept.
+        shared.ready.take(&mut self.pending);
+        outcome
+    }
+
+    /// Sleeps, with an eye on the clock or for diagnostics.
+    #[inline(never)]
+    fn sleep_watched(
+        &mut self,
+        shared: &Arc<Shared>,
+        events: &mut Events,
+        wait: Wait,
+    ) -> io::Result<()> {
         if let (Some(observer), Wait::Forever) = (&shared.observer, wait) {
             if is_alone(shared) {
                 observer.sleeps_alone();
@@ -203,8 +262,6 @@ impl Gatherer {
         if let Some(start) = start {
             self.metrics.asleep += start.elapsed();
         }
-        // Awake again, and whatever the outcome, what was notified is kept.
-        shared.ready.take(&mut self.pending);
         outcome
     }
 

@@ -202,7 +202,11 @@ impl Poll {
     #[doc(alias = "ppoll")]
     #[track_caller]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll_to(events, Limit::from_timeout(timeout), Location::caller())
+        self.poll_to(
+            events,
+            &mut Limit::from_timeout(timeout),
+            Location::caller(),
+        )
     }
 
     /// Waits until a source is ready, or `deadline` has come; one that has passed only looks.
@@ -239,7 +243,7 @@ impl Poll {
     /// ```
     #[track_caller]
     pub fn poll_until(&mut self, events: &mut Events, deadline: Instant) -> io::Result<()> {
-        self.poll_to(events, Limit::at(deadline), Location::caller())
+        self.poll_to(events, &mut Limit::at(deadline), Location::caller())
     }
 
     /// When the next timer is due; `None` if none is armed.
@@ -304,10 +308,12 @@ impl Poll {
         }
     }
 
+    // Two callers, and no call more for each poll.
+    #[inline(always)]
     fn poll_to(
         &mut self,
         events: &mut Events,
-        limit: Limit,
+        limit: &mut Limit,
         call: &'static Location<'static>,
     ) -> io::Result<()> {
         events.begin()?;

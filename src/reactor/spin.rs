@@ -29,9 +29,14 @@ impl Spin {
         }
     }
 
+    /// Whether it is ever to be done.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.time.is_zero()
+    }
+
     /// How long to spin now, before a sleep of `wait`; `None` is not at all.
     pub(crate) fn time(&mut self, wait: Wait) -> Option<Duration> {
-        if self.time.is_zero() {
+        if !self.is_wanted() {
             return None;
         }
         if self.pause > 0 {

@@ -10,7 +10,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -450,12 +450,12 @@ impl Shared {
         Ok(())
     }
 
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
+    fn read(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
             return Ok(0);
         }
         let mut state = self.state();
-        let (outcome, news) = state.read(buf);
+        let (outcome, news) = state.read(bufs);
         self.show(&mut state, news, Wake::Poller);
         outcome
     }
@@ -541,8 +541,9 @@ impl State {
         }
     }
 
-    /// Makes room for more if that was not enough.
+    /// Learns from a read: whether there is a client, and to make room for more if that was not enough.
     fn took(&mut self, outcome: Outcome) {
+        self.pipe.note_client(outcome);
         if let Outcome::Done(length) | Outcome::More(length) = outcome {
             if length >= self.room {
                 self.room = MOST_ROOM.min(self.room * 2);
@@ -572,7 +573,7 @@ impl State {
     }
 
     /// What to return, and the directions to be reported if there is something.
-    fn read(&mut self, buf: &mut [u8]) -> (io::Result<usize>, Readiness) {
+    fn read(&mut self, bufs: &mut [IoSliceMut<'_>]) -> (io::Result<usize>, Readiness) {
         const NOTHING_NEW: Readiness = Readiness::EMPTY;
         // An empty message is skipped; so many in a row wait for the next event.
         let mut attempts = 0..4;
@@ -580,15 +581,15 @@ impl State {
             match self.pipe.reading.read() {
                 state::Read::Give(bytes) => {
                     let bytes = self.read.buffer().get(bytes).unwrap_or_default();
-                    let length = bytes.len().min(buf.len());
-                    buf[..length].copy_from_slice(&bytes[..length]);
+                    let length = scatter(bytes, bufs);
                     self.pipe.reading.gave(length);
                     self.read_ahead();
                     // Who takes less than he wanted for the end of what is there waits for an event.
-                    let news = if length < buf.len() {
-                        Readiness::READABLE
-                    } else {
+                    let is_full = length == bufs.iter().map(|buf| buf.len()).sum();
+                    let news = if is_full {
                         NOTHING_NEW
+                    } else {
+                        Readiness::READABLE
                     };
                     return (Ok(length), news);
                 }
@@ -626,6 +627,7 @@ impl State {
             match self.pipe.writing.write() {
                 state::Write::Begin => {
                     let outcome = self.write.write(bufs);
+                    self.pipe.note_client(outcome);
                     let length = self.write.length();
                     return match self.pipe.writing.begun(length, outcome) {
                         Wrote::Accepted(length) => Ok(length),
@@ -640,6 +642,18 @@ impl State {
     }
 }
 
+/// Fills one buffer after the other; how much there was, or was room for.
+fn scatter(mut bytes: &[u8], bufs: &mut [IoSliceMut<'_>]) -> usize {
+    let mut length = 0;
+    for buf in bufs {
+        let (now, later) = bytes.split_at(bytes.len().min(buf.len()));
+        buf[..now.len()].copy_from_slice(now);
+        length += now.len();
+        bytes = later;
+    }
+    length
+}
+
 fn would_block() -> io::Error {
     io::ErrorKind::WouldBlock.into()
 }
@@ -648,15 +662,25 @@ fn error(code: u32) -> io::Error {
     io::Error::from_raw_os_error(code as i32)
 }
 
+/// Several buffers are filled in one go.
 impl Read for &NamedPipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.shared.read(buf)
+        self.shared.read(&mut [IoSliceMut::new(buf)])
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.shared.read(bufs)
     }
 }
 
+/// As for a reference.
 impl Read for NamedPipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.shared.read(buf)
+        (&*self).read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(bufs)
     }
 }
 

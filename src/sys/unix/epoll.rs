@@ -98,19 +98,17 @@ impl Selector {
         buffer: &mut Buffer,
         events: &mut Vec<Event>,
         room: usize,
-        mut wait: Wait,
+        wait: Wait,
     ) -> io::Result<()> {
-        loop {
-            self.harvest(buffer, events, room, wait)?;
-            if buffer.events.len() < room || !events.is_empty() {
-                return Ok(());
-            }
-            // The doorbell alone filled the batch: what it kept out has its turn now.
-            wait = Wait::NONE;
+        self.harvest(buffer, events, room, wait)?;
+        // The doorbell alone filled the batch: what it kept out has its turn now.
+        while events.is_empty() && buffer.events.len() >= room {
+            self.harvest(buffer, events, room, Wait::NONE)?;
         }
+        Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn harvest(
         &self,
         buffer: &mut Buffer,

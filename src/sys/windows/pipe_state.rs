@@ -53,6 +53,18 @@ impl PipeState {
         readiness
     }
 
+    /// Learns from a read or a write whether there is a client.
+    pub(crate) fn note_client(&mut self, outcome: Outcome) {
+        self.connecting = match (self.connecting, outcome) {
+            (Connecting::Idle, Outcome::Failed(ERROR_PIPE_LISTENING)) => Connecting::Disconnected,
+            // It came without being waited for.
+            (Connecting::Disconnected, Outcome::Pending | Outcome::Done(_) | Outcome::More(_)) => {
+                Connecting::Idle
+            }
+            (known, _) => known,
+        };
+    }
+
     /// The client is gone, and nothing of it is left.
     pub(crate) fn disconnect(&mut self) {
         *self = Self {
@@ -404,6 +416,26 @@ mod tests {
         state.connecting.take(Outcome::Pending);
         assert_eq!(state.readiness(), Readiness::EMPTY);
         state.connecting.take(Outcome::Done(0));
+        assert_eq!(state.readiness(), Readiness::WRITABLE);
+    }
+
+    #[test]
+    fn a_pipe_that_is_known_to_have_no_client_is_ready_for_nothing() {
+        let mut state = PipeState::default();
+        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
+        assert_eq!(state.readiness(), Readiness::EMPTY);
+        assert_eq!(state.connecting.connect(), Connect::Begin);
+        state.connecting.take(Outcome::Pending);
+        // Of a read that was begun before.
+        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
+        assert_eq!(state.connecting, Connecting::Pending);
+    }
+
+    #[test]
+    fn a_client_that_is_not_waited_for_is_one_all_the_same() {
+        let mut state = PipeState::default();
+        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
+        state.note_client(Outcome::Done(1));
         assert_eq!(state.readiness(), Readiness::WRITABLE);
     }
 

@@ -129,15 +129,9 @@ pub(crate) fn wait(
     list.clear();
     list.reserve(room);
     let room = libc::c_int::try_from(room.min(MOST_EVENTS)).unwrap_or(libc::c_int::MAX);
-    let ready = match precise_wait(epoll, list, room, wait) {
-        Some(outcome) => outcome?,
-        None => {
-            let millis = wait.as_millis();
-            // SAFETY: `list` owns `room` writable entries and is not touched during the call.
-            let ready =
-                unsafe { libc::epoll_wait(epoll.as_raw_fd(), list.as_mut_ptr(), room, millis) };
-            check(ready)?
-        }
+    let ready = match wait {
+        Wait::Forever => wait_millis(epoll, list, room, FOREVER)?,
+        Wait::AtMost(_) => wait_at_most(epoll, list, room, wait)?,
     };
     // `check` has seen that it is not negative.
     let ready = usize::try_from(ready).unwrap_or(0);
@@ -148,6 +142,31 @@ pub(crate) fn wait(
 
 /// `EP_MAX_EVENTS` of the kernel, beyond which a wait fails with `EINVAL`.
 const MOST_EVENTS: usize = i32::MAX as usize / std::mem::size_of::<epoll_event>();
+
+const FOREVER: libc::c_int = -1;
+
+#[inline(never)]
+fn wait_at_most(
+    epoll: BorrowedFd<'_>,
+    list: &mut Vec<epoll_event>,
+    room: libc::c_int,
+    wait: Wait,
+) -> io::Result<libc::c_int> {
+    match precise_wait(epoll, list, room, wait) {
+        Some(outcome) => outcome,
+        None => wait_millis(epoll, list, room, wait.as_millis()),
+    }
+}
+
+fn wait_millis(
+    epoll: BorrowedFd<'_>,
+    list: &mut Vec<epoll_event>,
+    room: libc::c_int,
+    millis: libc::c_int,
+) -> io::Result<libc::c_int> {
+    // SAFETY: `list` owns `room` writable entries and is not touched during the call.
+    check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), list.as_mut_ptr(), room, millis) })
+}
 
 /// Waits with nanoseconds, if that makes a difference and the kernel can.
 #[cfg(all(capability = "epoll_pwait2", not(miri)))]
