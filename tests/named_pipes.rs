@@ -581,6 +581,28 @@ fn after_a_disconnection_the_next_client_is_served() {
     }
 }
 
+/// It is there for so short a time that the end of the wait, its bytes and its end come together.
+#[test]
+fn clients_that_come_and_go_are_read_without_a_second_connect() {
+    let mut world = World::new();
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    world.register(&mut server, SERVER, both());
+    for round in [&b"first"[..], b"second", b"third"] {
+        assert_would_block(server.connect());
+        let mut client = OpenOptions::new().write(true).open(&name).unwrap();
+        client.write_all(round).unwrap();
+        drop(client);
+
+        world.expect(SERVER, Event::is_readable);
+        let mut buf = [0; 16];
+        let length = world.read(SERVER, &server, &mut buf).unwrap();
+        assert_eq!(&buf[..length], round);
+        assert_eq!(world.read(SERVER, &server, &mut buf).unwrap(), 0);
+        server.disconnect().unwrap();
+    }
+}
+
 #[test]
 fn a_disconnection_while_waiting_for_a_client_ends_the_wait() {
     let mut world = World::new();

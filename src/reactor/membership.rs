@@ -38,9 +38,11 @@ impl Membership {
         if self.is_none() {
             return Ok(());
         }
+        // The first words are mio's, as there are programs that look for them.
         Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "the source is registered already; use `reregister` to change token or interest",
+            "I/O source already registered with a `Registry`; \
+             use `reregister` to change token or interest",
         ))
     }
 
