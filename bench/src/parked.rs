@@ -5,25 +5,17 @@
 //! that is the open file and not its number.
 
 use std::io;
-use std::mem;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 /// Keeps descriptors open until it is dropped.
+#[derive(Default)]
 pub struct Parked {
-    keepers: Vec<JoinHandle<()>>,
-    /// Nothing is ever sent: a keeper waits for the end of it.
-    ends: Vec<mpsc::Sender<()>>,
+    /// Nothing is ever sent: a keeper waits until its sender is dropped.
+    keepers: Vec<(mpsc::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Parked {
-    pub fn new() -> Self {
-        Self {
-            keepers: Vec::new(),
-            ends: Vec::new(),
-        }
-    }
-
     /// Keeps these open, out of the way of the calling thread, which closes its own: new descriptors get their numbers. All
     /// that the process has open is kept open with them.
     pub fn keep<T>(&mut self, descriptors: Vec<T>) -> io::Result<()> {
@@ -40,8 +32,7 @@ impl Parked {
             let _ = told.send(unshared);
             let _ = ended.recv();
         })?;
-        self.keepers.push(keeper);
-        self.ends.push(end);
+        self.keepers.push((end, keeper));
         outcome.recv().map_err(io::Error::other)??;
         drop(descriptors);
         Ok(())
@@ -50,8 +41,8 @@ impl Parked {
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        mem::take(&mut self.ends);
-        for keeper in self.keepers.drain(..) {
+        for (end, keeper) in self.keepers.drain(..) {
+            drop(end);
             // A keeper that has panicked keeps nothing, and that is all the same now.
             let _ = keeper.join();
         }
@@ -71,7 +62,7 @@ mod tests {
         let (mut here, there) = UnixStream::pair().unwrap();
         here.set_nonblocking(true).unwrap();
         let number = there.as_raw_fd();
-        let mut parked = Parked::new();
+        let mut parked = Parked::default();
 
         parked.keep(vec![there]).unwrap();
         // SAFETY: takes numbers only.

@@ -26,7 +26,7 @@ pub fn idle(job: &Idle) -> Result<Values> {
     let mut sources = Vec::with_capacity(job.sources);
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(8);
-    let mut parked = Parked::new();
+    let mut parked = Parked::default();
 
     let mut heap = add(&poll, &mut sources, few)?;
     let among_few = each(job, &mut poll, &mut events, &mut sources)?;
