@@ -148,6 +148,15 @@ impl World {
         }
     }
 
+    /// A server that is registered both ways and waits for nobody yet, and its name.
+    #[track_caller]
+    fn server(&self) -> (String, NamedPipe) {
+        let name = name();
+        let mut server = NamedPipe::new(&name).unwrap();
+        self.register(&mut server, SERVER, both());
+        (name, server)
+    }
+
     /// A server and its client, connected and registered both ways.
     #[track_caller]
     fn pair(&mut self) -> (NamedPipe, NamedPipe) {
@@ -274,9 +283,7 @@ fn before_it_is_registered_everything_would_block() {
 #[test]
 fn a_client_is_an_event_and_then_connect_says_so() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, mut server) = world.server();
     assert_would_block(server.connect());
     assert_would_block(server.connect());
     assert_would_block(server.write(b"too early"));
@@ -293,8 +300,7 @@ fn a_client_is_an_event_and_then_connect_says_so() {
 #[test]
 fn a_server_without_a_client_is_ready_for_nothing() {
     let mut world = World::new();
-    let mut server = NamedPipe::new(name()).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (_, server) = world.server();
     assert_eq!(world.look().len(), 0);
     assert_would_block(server.connect());
     assert_eq!(world.look().len(), 0);
@@ -303,9 +309,7 @@ fn a_server_without_a_client_is_ready_for_nothing() {
 #[test]
 fn a_client_that_nobody_waited_for_is_served() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, mut server) = world.server();
     let mut client = open(&name);
     world.register(&mut client, CLIENT, both());
 
@@ -317,9 +321,7 @@ fn a_client_that_nobody_waited_for_is_served() {
 #[test]
 fn a_client_that_came_first_is_connected_at_once() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, server) = world.server();
     let mut client = open(&name);
     world.register(&mut client, CLIENT, both());
     world.write_all(CLIENT, &client, b"early");
@@ -370,9 +372,7 @@ fn a_sleeping_poller_hears_of_another_threads_write() {
 #[test]
 fn the_end_of_an_operation_wakes_the_poller_without_a_doorbell() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, server) = world.server();
     server.connect().unwrap_err();
     let client = thread::spawn(move || {
         let mut client = File::options().read(true).write(true).open(&name).unwrap();
@@ -557,9 +557,7 @@ fn many_clients_are_served() {
 #[test]
 fn after_a_disconnection_the_next_client_is_served() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, mut server) = world.server();
     for round in 0..5_u8 {
         assert_would_block(server.connect());
         let mut client = open(&name);
@@ -585,9 +583,7 @@ fn after_a_disconnection_the_next_client_is_served() {
 #[test]
 fn clients_that_come_and_go_are_read_without_a_second_connect() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, server) = world.server();
     for round in [&b"first"[..], b"second", b"third"] {
         assert_would_block(server.connect());
         let mut client = OpenOptions::new().write(true).open(&name).unwrap();
@@ -606,9 +602,7 @@ fn clients_that_come_and_go_are_read_without_a_second_connect() {
 #[test]
 fn a_disconnection_while_waiting_for_a_client_ends_the_wait() {
     let mut world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, server) = world.server();
     assert_would_block(server.connect());
     server.disconnect().unwrap();
     assert_would_block(server.connect());
@@ -962,9 +956,7 @@ fn what_was_accepted_is_delivered_after_the_drop() {
 #[test]
 fn what_was_accepted_is_delivered_after_the_poll_is_gone() {
     let world = World::new();
-    let name = name();
-    let mut server = NamedPipe::new(&name).unwrap();
-    world.register(&mut server, SERVER, both());
+    let (name, mut server) = world.server();
     let mut client = File::options().read(true).write(true).open(&name).unwrap();
     let bytes = some_bytes(300_000);
     assert_eq!(server.write(&bytes).unwrap(), bytes.len());
@@ -980,9 +972,7 @@ fn operations_in_flight_leave_no_handle_behind() {
     let attempt = |polls_first: bool, reader_stays: bool| {
         let mut world = World::new();
         let waiting = {
-            let name = name();
-            let mut server = NamedPipe::new(&name).unwrap();
-            world.register(&mut server, SERVER, both());
+            let (_, server) = world.server();
             assert_would_block(server.connect());
             server
         };
