@@ -52,8 +52,8 @@ impl Gatherer {
         }
     }
 
-    /// Looks, and waits, until there is an event or the limit has passed.
-    #[inline]
+    /// Looks, and waits, until there is an event or the limit has passed: mostly, one turn.
+    #[inline(always)]
     pub(crate) fn gather(
         &mut self,
         shared: &Arc<Shared>,
@@ -61,34 +61,9 @@ impl Gatherer {
         limit: &mut Limit,
     ) -> io::Result<()> {
         self.was_early = false;
-        let waits = self.metrics.waits;
-        let outcome = self.turn(shared, events, limit.left());
-        if outcome.is_ok() && !events.is_empty() {
-            return Ok(());
-        }
-        self.go_on(shared, events, limit, waits, outcome)
-    }
-
-    /// What the first turn of the loop had no event for; the number of waits is that before the turn.
-    #[inline(never)]
-    fn go_on(
-        &mut self,
-        shared: &Arc<Shared>,
-        events: &mut Events,
-        limit: &mut Limit,
-        mut waits: u64,
-        mut outcome: io::Result<()>,
-    ) -> io::Result<()> {
         loop {
-            match outcome {
-                // Also if the time is over: nothing has been looked at yet.
-                Err(err)
-                    if err.kind() == io::ErrorKind::Interrupted
-                        && self.options.retry_interrupted =>
-                {
-                    limit.look_at_clock();
-                }
-                Err(err) => return Err(err),
+            let waits = self.metrics.waits;
+            match self.turn(shared, events, limit.left()) {
                 Ok(()) if !events.is_empty() => return Ok(()),
                 // Nothing: the time is over, or the doorbell rang for what an earlier turn has taken
                 // already, a timer was set, or the backend had to look after itself.
@@ -101,9 +76,15 @@ impl Gatherer {
                         self.metrics.empty_wakes += 1;
                     }
                 }
+                // Also if the time is over: nothing has been looked at yet.
+                Err(err)
+                    if err.kind() == io::ErrorKind::Interrupted
+                        && self.options.retry_interrupted =>
+                {
+                    limit.look_at_clock();
+                }
+                Err(err) => return Err(err),
             }
-            waits = self.metrics.waits;
-            outcome = self.turn(shared, events, limit.left());
         }
     }
 
@@ -180,9 +161,7 @@ impl Gatherer {
             return Ok(());
         }
         self.metrics.waits += 1;
-        let outcome = shared
-            .selector
-            .select(&mut self.buffer, events.list(), room, Wait::NONE);
+        let outcome = self.ask(shared, events, room, Wait::NONE);
         // The look may have silenced the doorbell: what it rang for must not stay in the list,
         // where whoever watches the descriptor would not hear of it.
         shared.ready.take(&mut self.pending);
@@ -222,10 +201,7 @@ impl Gatherer {
         let is_plain = !self.options.measure_sleep && shared.observer.is_none();
         let outcome = if is_plain && matches!(wait, Wait::Forever) {
             self.metrics.waits += 1;
-            let room = events.capacity();
-            shared
-                .selector
-                .select(&mut self.buffer, events.list(), room, wait)
+            self.ask(shared, events, events.capacity(), wait)
         } else {
             self.sleep_watched(shared, events, wait)
         };
@@ -254,15 +230,24 @@ impl Gatherer {
             wait.allowing_for(self.slack)
         };
         let start = self.options.measure_sleep.then(Instant::now);
-        let room = events.capacity();
-        let outcome = shared
-            .selector
-            .select(&mut self.buffer, events.list(), room, asked);
+        let outcome = self.ask(shared, events, events.capacity(), asked);
         self.was_early = asked != wait;
         if let Some(start) = start {
             self.metrics.asleep += start.elapsed();
         }
         outcome
+    }
+
+    #[inline]
+    fn ask(
+        &mut self,
+        shared: &Shared,
+        events: &mut Events,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
+        let found = events.list();
+        shared.selector.select(&mut self.buffer, found, room, wait)
     }
 
     /// Whether a wait of this poll ended early, by the slack that was allowed for and that the kernel did
