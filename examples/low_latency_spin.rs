@@ -8,28 +8,28 @@
 //! misses.
 //!
 //! ```text
-//! cargo run --release --example low_latency_spin
+//! cargo run --release --example low_latency_spin [ROUND_TRIPS]
 //! ```
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use wakeful::net::TcpStream;
 use wakeful::{Events, Interest, Metrics, Poll, Token};
 
 const SPIN: Duration = Duration::from_micros(50);
 const WARM_UP: usize = 500;
-const ROUNDS: usize = 10_000;
 
 fn main() -> io::Result<()> {
-    println!("{ROUNDS} round trips of one byte\n");
+    let rounds = rounds()?;
+    println!("{rounds} round trips of one byte\n");
     println!("spin     median     99 %      polls  spin hits  misses");
     let mut medians = Vec::new();
     for spin in [Duration::ZERO, SPIN] {
-        let (mut times, metrics) = measure(spin)?;
+        let (mut times, metrics) = measure(spin, rounds)?;
         times.sort_unstable();
-        let (median, late) = (times[ROUNDS / 2], times[ROUNDS / 100 * 99]);
+        let (median, late) = (times[rounds / 2], times[rounds / 100 * 99]);
         println!(
             "{:>5}  {:>8}  {:>8}  {:9}  {:9}  {:6}",
             if spin.is_zero() {
@@ -49,8 +49,15 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// As many as the argument says, but enough for a percentile.
+fn rounds() -> io::Result<usize> {
+    let argument = env::args().nth(1).unwrap_or_else(|| "10000".to_owned());
+    let wrong = |_| io::Error::new(ErrorKind::InvalidInput, format!("{argument} is no number"));
+    Ok(argument.parse::<usize>().map_err(wrong)?.max(100))
+}
+
 /// The times of all round trips, and what the poll of the client did.
-fn measure(spin: Duration) -> io::Result<(Vec<Duration>, Metrics)> {
+fn measure(spin: Duration, rounds: usize) -> io::Result<(Vec<Duration>, Metrics)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let mut client = Peer::new(TcpStream::connect(listener.local_addr()?)?, spin)?;
     let mut server = Peer::new(TcpStream::try_from(listener.accept()?.0)?, spin)?;
@@ -62,8 +69,8 @@ fn measure(spin: Duration) -> io::Result<(Vec<Duration>, Metrics)> {
         Ok(())
     });
 
-    let mut times = Vec::with_capacity(ROUNDS);
-    for round in 0..WARM_UP + ROUNDS {
+    let mut times = Vec::with_capacity(rounds);
+    for round in 0..WARM_UP + rounds {
         let start = Instant::now();
         client.send_byte()?;
         client.wait_for_byte()?;

@@ -14,15 +14,17 @@ use wakeful::net::{TcpListener, TcpStream, UdpSocket};
 use wakeful::time::Timer;
 use wakeful::{channel, user, Backend, Events, Interest, Poll, Token, Waker};
 
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/pipe.rs"]
 mod pipe;
 #[cfg(not(target_family = "wasm"))]
 #[path = "common/program.rs"]
 mod program;
 
+use patience::PATIENCE;
+
 const TOKEN: Token = Token(7);
-/// Reached by a failing test only.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 mod registering {
     use super::*;

@@ -10,18 +10,17 @@ use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 use std::{env, thread};
 
 use wakeful::Backend;
 
+#[path = "common/patience.rs"]
+mod patience;
 #[path = "common/program.rs"]
 mod program;
 
+use patience::PATIENCE;
 use program::program;
-
-/// Only reached by a failing test.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn token_serves_32_clients_and_ends() {
@@ -90,7 +89,7 @@ fn worker_pool_with_channel_does_every_job() {
 #[test]
 fn low_latency_spin_compares_both_ways() {
     for &backend in Backend::available() {
-        let output = Example::start(backend, "low_latency_spin", &[]).run_to_end();
+        let output = Example::start(backend, "low_latency_spin", &["1000"]).run_to_end();
 
         for row in ["  off  ", " 50µs  ", "spinning takes"] {
             assert!(output.contains(row), "{backend}: {output}");

@@ -25,8 +25,10 @@ use windows_sys::Win32::System::Threading::{
     TIMER_ALL_ACCESS,
 };
 
-/// How long to wait for what must happen. Only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+#[path = "common/patience.rs"]
+mod patience;
+
+use patience::PATIENCE;
 
 const OBJECT: Token = Token(7);
 

@@ -20,7 +20,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::subject::{Flags, Wanted};
 
 /// Longer than anything that a passing test waits for; short enough to make a failing script smaller.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps other threads from opening and closing descriptors, as long as all of them use this.
 pub(crate) fn exclusive() -> MutexGuard<'static, ()> {

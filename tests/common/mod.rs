@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 use wakeful::event::Event;
 use wakeful::{Backend, Events, Poll, Token};
 
+// `stress` has it too, and some tests have both.
+#[allow(clippy::duplicate_mod)]
+#[path = "patience.rs"]
+mod patience;
+pub(crate) use patience::PATIENCE;
 #[cfg(unix)]
 #[path = "descriptors.rs"]
 mod descriptors;
@@ -26,9 +31,6 @@ pub(crate) use handles::*;
 /// Sockets tell neither there, and nobody could inherit them.
 #[cfg(not(any(unix, windows)))]
 pub(crate) fn assert_nonblocking_and_cloexec(_source: &impl Debug) {}
-
-/// How long to wait for what must happen. Only a failing test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A poll of each backend that the system has, to run a test on all of them.
 ///

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 use wakeful::event::Source;
 use wakeful::{Backend, Events, Interest, Poll, Token};
 
+#[path = "patience.rs"]
+mod patience;
+pub(crate) use patience::PATIENCE;
 #[cfg(not(target_family = "wasm"))]
 #[path = "isolated.rs"]
 mod isolated;
@@ -23,9 +26,6 @@ pub(crate) use isolated::*;
 mod signals;
 #[cfg(unix)]
 pub(crate) use signals::*;
-
-/// How long to wait for what must happen. Only a failing test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn poll_of(backend: Backend) -> Poll {
     Poll::builder().backend(backend).build().unwrap()

@@ -92,26 +92,30 @@ fn t2_a_timeout_is_never_cut_short() {
     });
 }
 
-/// With a clock alone it cannot be told from a slow machine; so many short waits are measured,
-/// and the quickest counts.
+/// With a clock alone it cannot be told from a slow machine: there is a short wait among many, however
+/// busy the machine is. Where milliseconds are counted there is none.
 #[test]
 fn t3_microseconds_are_not_rounded_to_milliseconds() {
+    // Elsewhere milliseconds are all that some systems count.
+    let is_promised = cfg!(any(target_os = "linux", windows));
     on_each_backend(|backend| {
         let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(8));
         let time = Duration::from_micros(50);
-        let quickest = (0..200).map(|_| {
+        let mut took = || {
             let start = Instant::now();
             poll.poll(&mut events, Some(time)).unwrap();
             start.elapsed()
-        });
-        let quickest = quickest.min().unwrap();
-        eprintln!("50 us take {quickest:?} at best");
-        // Elsewhere milliseconds are all that some systems count.
-        if cfg!(any(target_os = "linux", windows)) {
-            // Linux before 5.11 has no such call for epoll.
-            let is_exact = quickest < MILLISECOND || backend == Backend::Epoll;
-            assert!(is_exact, "{quickest:?}");
+        };
+        let mut quickest = (0..200).map(|_| took()).min().unwrap();
+        // Linux before 5.11 has no such call for epoll.
+        if is_promised && backend != Backend::Epoll {
+            let end = Instant::now() + PATIENCE;
+            while quickest >= MILLISECOND {
+                assert!(Instant::now() < end, "50 us take {quickest:?} at best");
+                quickest = quickest.min(took());
+            }
         }
+        eprintln!("50 us take {quickest:?} at best");
     });
 }
 
