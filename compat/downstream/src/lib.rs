@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mio::{Backend, Poll};
 
 /// How long a step may last. Only a failing one does.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 static STEP: Mutex<Option<(String, Instant)>> = Mutex::new(None);
 
