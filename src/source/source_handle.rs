@@ -229,10 +229,12 @@ impl<H: AsHandle> Source for SourceHandle<H> {
         interest: Interest,
     ) -> io::Result<()> {
         self.source.register(registry, token, interest)?;
-        // One that was left from a poll that is gone must not take what this one waits for.
-        *self.watch() = Watch::Idle;
-        let begun = self.wait();
-        match begun {
+        // What is left from a poll that is gone goes on: to end it might lose the signal that it just takes.
+        let goes_on = matches!(*self.watch(), Watch::Waiting(_));
+        if goes_on {
+            return Ok(());
+        }
+        match self.wait() {
             Ok(watch) => {
                 *self.watch() = watch;
                 Ok(())
