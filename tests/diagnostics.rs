@@ -60,6 +60,9 @@ use local::{pair, Peer, Stream, STREAM};
 const TOKEN: Token = Token(7);
 const OTHER: Token = Token(8);
 
+/// The buffers of a stream may hold megabytes.
+const LARGE: usize = 65_536;
+
 /// Long enough for a poll to count as one that waits.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -155,7 +158,7 @@ fn readable(poll: &mut Poll, events: &mut Events, token: Token) {
 }
 
 fn drain(source: &mut impl Read) {
-    let mut buf = [0; 64];
+    let mut buf = [0; LARGE];
     while source.read(&mut buf).is_ok_and(|count| count > 0) {}
 }
 
@@ -607,7 +610,7 @@ fn a_loop_that_looks_for_more_while_it_works_hears_nothing() {
 
 /// Writes until the buffers are full.
 fn fill(stream: &mut Stream) {
-    while stream.write(&[0; 4096]).is_ok() {}
+    while stream.write(&[0; LARGE]).is_ok() {}
 }
 
 #[test]
