@@ -48,6 +48,7 @@ use crate::sys::wait::{self, Signaled, Wait};
 /// the object. A signal that was taken is the next `try_wait`'s, also if the source was deregistered
 /// after the event. Who deregisters (or drops) a source in the very moment in which its object is signaled may
 /// lose that one signal: the system has taken it, and nobody is there any more to hear of it.
+/// If the poll goes first, the source waits on, and tells the poll that it is registered with next.
 ///
 /// Do not use it for a mutex: it would be owned by the thread that happened to wait.
 ///
