@@ -112,11 +112,11 @@ impl<T> IoSource<T> {
         operation: impl FnOnce(&T) -> io::Result<R>,
         shows: impl FnOnce(&io::Result<R>) -> Shown,
     ) -> io::Result<R> {
-        let outcome = operation(&self.inner);
-        if let Some(follower) = &self.follower {
-            follower.note(way, shows(&outcome));
+        // Asked first, so that with epoll nothing has to be kept for afterwards.
+        match &self.follower {
+            None => operation(&self.inner),
+            Some(follower) => follower.follow(way, || operation(&self.inner), shows),
         }
-        outcome
     }
 
     /// Lets them know from now on.
@@ -137,6 +137,18 @@ impl<T> IoSource<T> {
 }
 
 impl Follower {
+    #[inline(never)]
+    fn follow<R>(
+        &self,
+        way: Blocked,
+        operation: impl FnOnce() -> io::Result<R>,
+        shows: impl FnOnce(&io::Result<R>) -> Shown,
+    ) -> io::Result<R> {
+        let outcome = operation();
+        self.note(way, shows(&outcome));
+        outcome
+    }
+
     #[inline(never)]
     fn note(&self, way: Blocked, shown: Shown) {
         if let Some(registration) = &self.registration {
