@@ -88,7 +88,7 @@ impl Gatherer {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, left: Wait) -> io::Result<()> {
         let next_timer = shared.ready.take(&mut self.pending);
         if !self.pending.is_empty() {

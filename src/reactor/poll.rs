@@ -202,11 +202,7 @@ impl Poll {
     #[doc(alias = "ppoll")]
     #[track_caller]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll_to(
-            events,
-            &mut Limit::from_timeout(timeout),
-            Location::caller(),
-        )
+        self.poll_to(events, Limit::from_timeout(timeout), Location::caller())
     }
 
     /// Waits until a source is ready, or `deadline` has come; one that has passed only looks.
@@ -243,7 +239,7 @@ impl Poll {
     /// ```
     #[track_caller]
     pub fn poll_until(&mut self, events: &mut Events, deadline: Instant) -> io::Result<()> {
-        self.poll_to(events, &mut Limit::at(deadline), Location::caller())
+        self.poll_to(events, Limit::at(deadline), Location::caller())
     }
 
     /// When the next timer is due; `None` if none is armed.
@@ -308,12 +304,12 @@ impl Poll {
         }
     }
 
-    // Two callers, and no call more for each poll.
-    #[inline(always)]
+    // Everything down to the kernel's call in one function, which two share.
+    #[inline(never)]
     fn poll_to(
         &mut self,
         events: &mut Events,
-        limit: &mut Limit,
+        mut limit: Limit,
         call: &'static Location<'static>,
     ) -> io::Result<()> {
         events.begin()?;
@@ -323,7 +319,7 @@ impl Poll {
         }
         let gatherer = &mut self.gatherer;
         let left_some = !gatherer.pending.is_empty();
-        let outcome = gatherer.gather(shared, events, limit);
+        let outcome = gatherer.gather(shared, events, &mut limit);
         events.end();
         let leaves_some = !gatherer.pending.is_empty();
         if left_some || leaves_some {

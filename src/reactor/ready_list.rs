@@ -159,7 +159,9 @@ impl ReadyList {
     #[inline]
     pub(crate) fn take(&self, pending: &mut Pending) {
         // Relaxed: what is missed here is found before the poller sleeps.
-        if self.head.load(Relaxed) != self.rest() {
+        let head = self.head.load(Relaxed);
+        // Null is the rest of a list that nobody watches; whoever begins to watch it replaces null himself.
+        if !head.is_null() && (head != asleep() || self.rest() != asleep()) {
             self.take_all(pending);
         }
     }

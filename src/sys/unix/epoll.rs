@@ -98,35 +98,29 @@ impl Selector {
         buffer: &mut Buffer,
         events: &mut Vec<Event>,
         room: usize,
-        wait: Wait,
+        mut wait: Wait,
     ) -> io::Result<()> {
-        self.harvest(buffer, events, room, wait)?;
-        // The doorbell alone filled the batch: what it kept out has its turn now.
-        while events.is_empty() && buffer.events.len() >= room {
-            self.harvest(buffer, events, room, Wait::NONE)?;
+        loop {
+            epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
+            trace!("epoll: {buffer:?}");
+            self.harvest(buffer, events);
+            if !events.is_empty() || buffer.events.len() < room {
+                return Ok(());
+            }
+            // The doorbell alone filled the batch: what it kept out has its turn now.
+            wait = Wait::NONE;
         }
-        Ok(())
     }
 
-    #[inline(never)]
-    fn harvest(
-        &self,
-        buffer: &mut Buffer,
-        events: &mut Vec<Event>,
-        room: usize,
-        wait: Wait,
-    ) -> io::Result<()> {
-        epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
+    #[inline]
+    fn harvest(&self, buffer: &Buffer, events: &mut Vec<Event>) {
         for event in &buffer.events {
             // Copied out: the struct is packed on some architectures.
             let (data, bits) = (event.u64, event.events);
-            if self.is_doorbell(data, bits) {
-                continue;
+            if !self.is_doorbell(data, bits) {
+                events.push(Event::new(token(data), readiness(bits)));
             }
-            trace!("epoll: {data:#x} {:?}", Flags::new(bits, NAMES, "|"));
-            events.push(Event::new(token(data), readiness(bits)));
         }
-        Ok(())
     }
 
     #[inline]
@@ -259,11 +253,14 @@ impl fmt::Debug for Selector {
     }
 }
 
+/// What the last wait has found.
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer")
-            .field("capacity", &self.events.capacity())
-            .finish()
+        let found = self.events.iter().map(|event| {
+            let (data, bits) = (event.u64, event.events);
+            (data, Flags::new(bits, NAMES, "|"))
+        });
+        f.debug_map().entries(found).finish()
     }
 }
 
