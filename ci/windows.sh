@@ -92,6 +92,7 @@ judge() {
         if [ -z "$complaint" ] || [ "$attempt" -eq 3 ]; then
             failed=1
             cat "$log"
+            last_words "$log" "$verdict"
             break
         fi
         cat "$verdict"
@@ -100,6 +101,27 @@ judge() {
     done
     cat "$verdict"
     echo "  $((SECONDS - start)) s"
+}
+
+# `last_words LOG VERDICT`: once more what the tests have said that failed and are not in the table, where a log that is
+# cut still shows it. Of one that says nothing the program has died.
+last_words() {
+    awk -v verdict="$2" -f /dev/stdin "$1" <<'AWK'
+BEGIN {
+    while ((getline line < verdict) > 0) {
+        if (sub(/^  FAILED: [^:]*::/, "", line)) failed[line] = 1
+    }
+}
+/^---- .* stdout ----/ {
+    name = $0
+    sub(/^---- /, "", name); sub(/ stdout ----.*$/, "", name)
+    # Of a doc test as in the table.
+    if (name ~ / \(line [0-9]+\)/) { sub(/ \(line [0-9]+\).*$/, "", name); gsub(/\\/, "/", name); gsub(/ - /, ":", name); gsub(/ /, "", name) }
+    says = name in failed
+}
+/^failures:/ { says = 0 }
+says { print }
+AWK
 }
 
 # `compare NAME STATUS LOG`: what is wrong in the log of a run; fails if something is.
