@@ -57,11 +57,14 @@ impl Membership {
     #[cold]
     fn elsewhere(&self) -> io::Error {
         if self.is_none() {
-            io::Error::new(io::ErrorKind::NotFound, "the source is not registered")
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "I/O source not registered with `Registry`; `register` it first",
+            )
         } else {
             io::Error::new(
                 io::ErrorKind::AlreadyExists,
-                "the source is registered with another `Poll`; deregister it there first",
+                "I/O source already registered with a different `Registry`; deregister it there first",
             )
         }
     }

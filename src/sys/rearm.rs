@@ -84,20 +84,35 @@ impl Mode {
 impl Arm {
     /// Everything that is asked for is armed: what is ready will be reported.
     pub(crate) fn new(interest: Interest, seen: bool) -> Self {
-        let asked_for = Levels::asked_for(interest);
         let side = |level| Side {
             level,
             seen,
-            state: if asked_for.has(level) {
+            first: Backoff::SHORTEST,
+            state: State::Unwatched,
+        };
+        let sides = [Levels::INPUT, Levels::OUTPUT, Levels::PRIORITY].map(side);
+        Self::with(sides, interest)
+    }
+
+    /// The same for a source that is registered anew; its I/O goes the way it went.
+    pub(crate) fn anew(&self, interest: Interest) -> Self {
+        Self::with([self.read, self.write, self.priority], interest)
+    }
+
+    fn with(sides: [Side; 3], interest: Interest) -> Self {
+        let asked_for = Levels::asked_for(interest);
+        let [read, write, priority] = sides.map(|side| Side {
+            state: if asked_for.has(side.level) {
                 State::Armed
             } else {
                 State::Unwatched
             },
-        };
+            ..side
+        });
         Self {
-            read: side(Levels::INPUT),
-            write: side(Levels::OUTPUT),
-            priority: side(Levels::PRIORITY),
+            read,
+            write,
+            priority,
             latched: Levels::NONE,
             error_in_doubt: false,
             lull: None,
@@ -273,11 +288,13 @@ impl Arm {
 }
 
 /// One direction of a source.
-#[derive(Debug)]
+#[derive(Copy, Clone, Debug)]
 struct Side {
     level: Levels,
     /// Whether its I/O passes through us.
     seen: bool,
+    /// For how long it is left alone after a report, at first, while it is unseen.
+    first: Backoff,
     state: State,
 }
 
@@ -361,6 +378,7 @@ impl Side {
 
     fn expose(&mut self, distance: Backoff) {
         self.seen = false;
+        self.first = distance;
         // Whoever asks for the descriptor again is likely to use it.
         if matches!(self.state, State::Reported | State::InDoubt { .. }) {
             self.state = State::look(distance);
@@ -374,7 +392,7 @@ impl Side {
         match self.state {
             State::Unwatched | State::Reported => false,
             State::Armed if is_ready => {
-                self.state = self.after_report(Backoff::SHORTEST);
+                self.state = self.after_report(self.first);
                 true
             }
             State::Armed => false,
@@ -661,6 +679,37 @@ mod tests {
         assert!(arm.wants_a_look());
         assert_eq!(wait(&mut arm, Levels::NONE, now), Levels::NONE);
         assert_eq!(wait(&mut arm, Levels::INPUT, now), Levels::INPUT);
+    }
+
+    #[test]
+    fn writing_is_repeated_seldom_whenever_the_descriptor_was_handed_out() {
+        let now = Instant::now();
+        let mut before = seen(both());
+        before.expose();
+        assert_eq!(wait(&mut before, Levels::OUTPUT, now), Levels::OUTPUT);
+        let mut after = seen(both());
+        assert_eq!(wait(&mut after, Levels::OUTPUT, now), Levels::OUTPUT);
+        after.expose();
+        let mut anew = before.anew(both());
+        assert_eq!(wait(&mut anew, Levels::OUTPUT, now), Levels::OUTPUT);
+        for mut arm in [before, after, anew] {
+            assert_eq!(wait(&mut arm, Levels::OUTPUT, now), Levels::NONE);
+            assert_eq!(arm.next_look(), Some(now + Backoff::LONGEST));
+        }
+    }
+
+    #[test]
+    fn a_registration_anew_keeps_what_is_known_of_the_descriptor() {
+        let now = Instant::now();
+        let mut arm = seen(Interest::WRITABLE);
+        arm.expose();
+        let mut arm = arm.anew(Interest::READABLE);
+        wait(&mut arm, Levels::INPUT, now);
+        assert!(arm.wants_a_look());
+        arm.blocked(Blocked::Read);
+        let mut arm = arm.anew(both());
+        wait(&mut arm, Levels::INPUT, now);
+        assert!(!arm.is_in_doubt());
     }
 
     #[test]

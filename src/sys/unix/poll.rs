@@ -180,7 +180,7 @@ impl Selector {
             if table.index_of(raw).is_some() {
                 return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
             }
-            Ok(table.occupy(raw, token, arm, seen))
+            Ok(table.occupy(raw, token, arm))
         })
     }
 
@@ -286,10 +286,7 @@ impl Registration {
 
     /// The descriptor was handed out.
     pub(crate) fn exposed(&self) {
-        self.with_slot(|slot| {
-            slot.seen = false;
-            slot.arm.expose();
-        });
+        self.with_slot(|slot| slot.arm.expose());
     }
 
     /// The source goes on without us: it is unseen, and registered until it is closed.
@@ -418,7 +415,6 @@ struct Slot {
     registration: u64,
     token: Token,
     arm: Arm,
-    seen: bool,
     /// Listed in `Table::changed`.
     changed: bool,
     /// Listed in `Table::in_doubt`.
@@ -462,7 +458,7 @@ impl Table {
         (slot.fd >= 0 && slot.registration == key.registration).then_some(slot)
     }
 
-    fn occupy(&mut self, fd: Raw, token: Token, arm: Arm, seen: bool) -> Key {
+    fn occupy(&mut self, fd: Raw, token: Token, arm: Arm) -> Key {
         self.registrations += 1;
         let registration = self.registrations;
         let index = self.vacant.pop().unwrap_or(self.slots.len());
@@ -472,14 +468,12 @@ impl Table {
                 slot.registration = registration;
                 slot.token = token;
                 slot.arm = arm;
-                slot.seen = seen;
             }
             None => self.slots.push(Slot {
                 fd,
                 registration,
                 token,
                 arm,
-                seen,
                 changed: false,
                 in_doubt: false,
             }),
@@ -496,7 +490,7 @@ impl Table {
     fn reoccupy(&mut self, index: usize, token: Token, interest: Interest) {
         let slot = &mut self.slots[index];
         slot.token = token;
-        slot.arm = Arm::new(interest, slot.seen);
+        slot.arm = slot.arm.anew(interest);
         self.touch(index);
     }
 
