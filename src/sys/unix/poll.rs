@@ -1,4 +1,4 @@
-//! Readiness through poll(2): every Unix.
+//! Readiness through poll(2): every Unix, and WASI.
 //!
 //! The kernel keeps nothing between waits, so this backend does: a table of registrations, and
 //! the array that is handed to each wait. poll(2) knows levels only; [`Arm`] makes edges of them.
