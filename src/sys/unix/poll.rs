@@ -39,7 +39,7 @@ use crate::diagnostics::log::trace;
 use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::unix::doorbell::Doorbell;
-use crate::sys::unix::os::poll::{self, pollfd};
+use crate::sys::unix::os::poll::{self, pollfd, Bits};
 use crate::sys::unix::os::Raw;
 
 /// The registrations of one poll.
@@ -555,7 +555,7 @@ impl Table {
     }
 }
 
-const LEVELS: [(i16, Levels); 6] = [
+const LEVELS: [(Bits, Levels); 6] = [
     (poll::IN, Levels::INPUT),
     (poll::OUT, Levels::OUTPUT),
     (poll::PRI, Levels::PRIORITY),
@@ -565,12 +565,12 @@ const LEVELS: [(i16, Levels); 6] = [
 ];
 
 /// What to ask the kernel for; what it reports unasked is ignored there.
-pub(super) fn bits(asked: Levels) -> i16 {
+pub(super) fn bits(asked: Levels) -> Bits {
     let asked = LEVELS.iter().filter(|(_, level)| asked.has(*level));
     asked.fold(0, |bits, (bit, _)| bits | bit) & !(poll::ERR | poll::HUP)
 }
 
-pub(super) fn levels(bits: i16) -> Levels {
+pub(super) fn levels(bits: Bits) -> Levels {
     let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
     hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
 }
