@@ -71,12 +71,17 @@ const SYSTEMS: &[System] = &[
     // poll(2) is all there is, or all that Rust's `libc` knows.
     System { name: "aix",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "cygwin",    handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL] },
+    // Its epoll is young, and poll(2) is there in older versions too.
+    System { name: "emscripten", handle: "fd", selector: "poll",       doorbell: "pipe",    capabilities: &[SOCKETS, PIPES] },
     System { name: "espidf",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS] },
     System { name: "fuchsia",   handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
     System { name: "haiku",     handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "hermit",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[] },
+    // The Nintendo 3DS: sockets are all that it can wait for.
+    System { name: "horizon",   handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[SOCKETS] },
     System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "nto",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "nuttx",     handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "vita",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, PIPES] },
     // Preview 1 has no way to open a socket.

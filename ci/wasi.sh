@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The suite on WASI, in wasmtime: preview 2 with sockets on loopback, preview 1 without, as it has no way to open one.
 #
-# A machine without wasmtime builds it first, once, into the target directory: some ten minutes on two cores.
+# A machine without wasmtime builds it first, once, into the target directory: a quarter of an hour on two cores,
+# longer if they have other work.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -362,7 +362,11 @@
 //! | Solaris, illumos | event ports, poll(2) | `port_send` | the same |
 //! | Windows | a completion port | a posted packet | the whole suite, under Wine |
 //! | WASI, preview 1 and 2 | poll(2) of its C library | nothing: there is one thread | what one thread can do, under wasmtime |
-//! | other Unix systems in `build.rs` | poll(2) | a pipe | never run; some type-checked |
+//! | Redox | epoll(7), poll(2) | a pipe | type-checked only |
+//! | Cygwin, Emscripten, Haiku, Hurd, QNX, Vita | poll(2) | a pipe | type-checked only |
+//! | ESP-IDF, Fuchsia, Hermit, NuttX | poll(2) | an eventfd | type-checked only |
+//! | Nintendo 3DS | poll(2) | nothing: no wait in the kernel is longer than 10 ms | type-checked only |
+//! | AIX | poll(2) | a pipe | never built |
 //! | all others | none: building with `os-poll` or `net` is an error that says so | | |
 //!
 //! **Edges.** The edges of epoll and kqueue come from the kernel. poll(2), event ports and Windows know only

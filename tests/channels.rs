@@ -2,6 +2,8 @@
 
 #![cfg(all(feature = "os-poll", feature = "net", feature = "os-ext"))]
 
+#[path = "common/channels.rs"]
+mod channels;
 mod common;
 #[path = "common/pipe.rs"]
 mod pipe;
@@ -18,32 +20,17 @@ use proptest::prelude::*;
 
 use wakeful::channel::{self, Receiver, Sender, SyncSender, TryRecvError};
 use wakeful::event::Event;
-use wakeful::{Backend, Events, Interest, Poll, Token};
+use wakeful::{Backend, Events, Interest, Token};
 
+use channels::{all, register, MESSAGES};
 use common::{assert_kind, expect_event};
 use stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep,
-    wait_until_readable, Dice, PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_some, poll_with_room, spawn_numbered, tokens,
+    wait_until_asleep, wait_until_readable, Dice, PATIENCE,
 };
 
-const MESSAGES: Token = Token(5);
 const OTHER: Token = Token(6);
 const READABLE: Interest = Interest::READABLE;
-
-fn poll_with_room(backend: Backend) -> (Poll, Events) {
-    (poll_of(backend), Events::with_capacity(8))
-}
-
-#[track_caller]
-fn register<T>(poll: &Poll, receiver: &mut Receiver<T>, interest: Interest) {
-    poll.registry()
-        .register(receiver, MESSAGES, interest)
-        .unwrap();
-}
-
-fn all<T>(receiver: &Receiver<T>) -> Vec<T> {
-    receiver.try_iter().collect()
-}
 
 #[test]
 fn a_message_is_a_readable_event_and_can_be_received() {

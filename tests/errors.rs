@@ -163,6 +163,7 @@ mod making_a_poll {
         for backend in [
             Backend::Epoll,
             Backend::Kqueue,
+            Backend::EventPorts,
             Backend::Poll,
             Backend::Iocp,
         ] {

@@ -50,6 +50,39 @@ fn every_file_has_its_line_in_the_architecture() {
     );
 }
 
+/// In the same order, so that the page can say which lane is which.
+#[test]
+fn the_table_of_checks_is_what_ci_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The published package has no checks but the tests.
+    if !root.join("ci").exists() {
+        return;
+    }
+    let checks = checks_of(&fs::read_to_string(root.join(".ci/run")).unwrap());
+    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let rows = page.split("| command |").nth(1).unwrap().lines();
+    let rows = rows.take_while(|line| !line.is_empty());
+    let told: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(told, checks);
+    for script in checks.iter().filter(|check| check.starts_with("ci/")) {
+        assert!(root.join(script).exists(), "there is no {script}");
+    }
+}
+
+/// The commands of `.ci/run`: its steps before the lanes, then what each lane lists.
+fn checks_of(script: &str) -> Vec<String> {
+    let steps = script.lines().filter_map(|line| {
+        let (_name, command) = line.strip_prefix("step ")?.split_once(' ')?;
+        Some(command.to_owned())
+    });
+    let lanes = ["compiling=(", "running=("].map(|lane| {
+        let (_, rest) = script.split_once(lane).unwrap();
+        let names = rest.split(')').next().unwrap().split_whitespace();
+        names.map(|name| format!("ci/{name}.sh"))
+    });
+    steps.chain(lanes.into_iter().flatten()).collect()
+}
+
 /// A file with more code than this wants splitting. Comments, blank lines and tests do not count.
 const MOST_LINES: usize = 600;
 

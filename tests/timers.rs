@@ -10,6 +10,8 @@ mod common;
 mod pipe;
 #[path = "common/stress.rs"]
 mod stress;
+#[path = "common/timers.rs"]
+mod timers;
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
@@ -21,37 +23,19 @@ use proptest::prelude::*;
 
 use wakeful::event::Readiness;
 use wakeful::time::Timer;
-use wakeful::{user, Backend, Events, Interest, Poll, Registry, Token, Waker};
+use wakeful::{user, Backend, Events, Interest, Token, Waker};
 
 use beat::{pass_until, past, Beat};
 use common::assert_kind;
 use stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep,
+    on_each_backend, poll_now, poll_of, poll_with_room, spawn_numbered, tokens, wait_until_asleep,
     wait_until_readable, Dice, PATIENCE,
 };
+use timers::{next, register, HOUR, MILLISECOND};
 
 const FIRST: Token = Token(1);
 const SECOND: Token = Token(2);
 const READABLE: Interest = Interest::READABLE;
-const MILLISECOND: Duration = Duration::from_millis(1);
-/// Later than any test lasts.
-const HOUR: Duration = Duration::from_secs(3600);
-
-fn poll_with_room(backend: Backend) -> (Poll, Events) {
-    (poll_of(backend), Events::with_capacity(8))
-}
-
-#[track_caller]
-fn register(registry: &Registry, timer: &mut Timer, token: Token) {
-    registry.register(timer, token, READABLE).unwrap();
-}
-
-/// Waits for events that come before a deadline that is hopelessly far off; what was reported.
-#[track_caller]
-fn next(poll: &mut Poll, events: &mut Events) -> Vec<usize> {
-    poll_some(poll, events);
-    tokens(events)
-}
 
 #[test]
 fn an_expiration_is_a_readable_event_and_nothing_else() {

@@ -38,8 +38,8 @@ pub enum Backend {
     /// The best that the system has, unless `WAKEFUL_BACKEND` names another.
     #[default]
     Auto,
-    /// [epoll(7)]: Linux and Android. Keeps all state in the kernel; the cost of a wait does not
-    /// grow with the number of sources.
+    /// [epoll(7)]: Linux, Android and Redox. Keeps all state in the kernel; the cost of a wait does
+    /// not grow with the number of sources.
     ///
     /// [epoll(7)]: https://man7.org/linux/man-pages/man7/epoll.7.html
     #[doc(alias = "epoll_wait")]
@@ -56,8 +56,8 @@ pub enum Backend {
     /// [Event ports]: https://illumos.org/man/3C/port_associate
     #[doc(alias = "port_getn")]
     EventPorts,
-    /// [poll(2)]: every Unix. Knows only levels, so edges are emulated; the cost of a wait grows
-    /// with the number of sources.
+    /// [poll(2)]: every Unix, and WASI. Knows only levels, so edges are emulated; the cost of a wait
+    /// grows with the number of sources.
     ///
     /// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
     #[doc(alias = "ppoll")]

@@ -1,5 +1,7 @@
 //! How the kernel polls network devices on behalf of a poll.
 
+#[cfg(feature = "os-poll")]
+use std::io;
 use std::time::Duration;
 
 use crate::base::wait::div_ceil;
@@ -19,6 +21,15 @@ impl BusyPoll {
     pub(crate) fn micros(&self) -> u32 {
         u32::try_from(div_ceil(self.time.as_nanos(), NANOS_PER_MICRO)).unwrap_or(u32::MAX)
     }
+}
+
+/// What every backend says that cannot do it.
+#[cfg(feature = "os-poll")]
+pub(crate) fn needs_epoll() -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "busy polling of network devices needs epoll(7)",
+    ))
 }
 
 #[cfg(test)]

@@ -39,6 +39,33 @@ use crate::base::token::Token;
 /// [`is_priority`]: Event::is_priority
 /// [`is_aio`]: Event::is_aio
 /// [`is_lio`]: Event::is_lio
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use wakeful::user;
+/// use wakeful::event::Readiness;
+/// use wakeful::{Events, Interest, Poll, Token};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let (mut source, readiness) = user::source();
+/// let both = Interest::READABLE | Interest::WRITABLE;
+/// poll.registry().register(&mut source, Token(7), both)?;
+///
+/// readiness.set(Readiness::WRITABLE)?;
+/// poll.poll(&mut events, None)?;
+/// for event in &events {
+///     assert_eq!(event.token(), Token(7));
+///     assert!(event.is_writable() && !event.is_readable());
+/// }
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone)]
 pub struct Event {
     token: Token,

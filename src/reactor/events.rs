@@ -50,6 +50,31 @@ impl Events {
     /// # Panics
     ///
     /// If the events would need more than `isize::MAX` bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut one = Events::with_capacity(1);
+    /// let wakers = [Waker::new(poll.registry(), Token(0))?, Waker::new(poll.registry(), Token(1))?];
+    /// for waker in &wakers {
+    ///     waker.wake()?;
+    /// }
+    ///
+    /// // What does not fit is there at the next call.
+    /// for _ in 0..2 {
+    ///     poll.poll(&mut one, None)?;
+    ///     assert_eq!(one.iter().count(), 1);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
@@ -104,6 +129,30 @@ impl Events {
 
     /// Whether there was no room for another event: more may be ready, and the next poll reports
     /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{Events, Poll, Token, Waker};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let (mut small, mut large) = (Events::with_capacity(1), Events::with_capacity(8));
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    ///
+    /// waker.wake()?;
+    /// poll.poll(&mut small, None)?;
+    /// assert!(small.is_saturated());
+    ///
+    /// waker.wake()?;
+    /// poll.poll(&mut large, None)?;
+    /// assert!(!large.is_saturated());
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
     pub fn is_saturated(&self) -> bool {
         self.list.len() >= self.capacity

@@ -9,6 +9,29 @@ use std::time::Duration;
 /// and has to be [asked for](crate::Builder::measure_sleep).
 ///
 /// Counters wrap at the size of their type.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "os-poll")]
+/// # fn main() -> std::io::Result<()> {
+/// use wakeful::{Events, Poll, Token, Waker};
+///
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(8);
+/// let waker = Waker::new(poll.registry(), Token(0))?;
+/// waker.wake()?;
+/// waker.wake()?;
+/// poll.poll(&mut events, None)?;
+///
+/// let metrics = poll.metrics();
+/// assert_eq!((metrics.events, metrics.wakes, metrics.coalesced), (1, 2, 1));
+/// assert_eq!(metrics.doorbells, 0); // it was awake
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "os-poll"))]
+/// # fn main() {}
+/// ```
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {

@@ -359,6 +359,22 @@ const BACKEND_VARIABLE: &str = "WAKEFUL_BACKEND";
 impl Builder {
     /// Asks for one backend. [`Backend::Auto`], the default, lets the environment variable
     /// `WAKEFUL_BACKEND` decide, and takes the system's best if that is unset or empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{Backend, Poll};
+    ///
+    /// let last = *Backend::available().last().unwrap();
+    /// let poll = Poll::builder().backend(last).build()?;
+    /// assert_eq!(poll.backend(), last);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -409,6 +425,24 @@ impl Builder {
     ///
     /// Kernel documentation:
     /// <https://docs.kernel.org/networking/napi.html#epoll-based-busy-polling>
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use wakeful::Poll;
+    ///
+    /// let builder = Poll::builder();
+    /// let busy = builder.clone().busy_poll(Duration::from_micros(50), 8, false);
+    /// // Without it, where the system has no such thing.
+    /// let poll = busy.build().or_else(|_| builder.build())?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     #[doc(alias = "EPIOCSPARAMS")]
     pub fn busy_poll(mut self, time: Duration, budget: u16, prefer: bool) -> Self {
         self.busy_poll = Some(BusyPoll {
@@ -443,6 +477,24 @@ impl Builder {
     /// Measures how long the poll sleeps, for [`Metrics::asleep`]; off by default.
     ///
     /// Costs two readings of the clock for each sleep, about 50 ns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use wakeful::{Events, Poll};
+    ///
+    /// let mut poll = Poll::builder().measure_sleep(true).build()?;
+    /// let mut events = Events::with_capacity(8);
+    /// poll.poll(&mut events, Some(Duration::from_millis(2)))?;
+    /// assert!(poll.metrics().asleep > Duration::ZERO);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn measure_sleep(mut self, measure: bool) -> Self {
         self.options.measure_sleep = measure;
         self
@@ -514,6 +566,24 @@ impl Builder {
     ///
     /// Those of [`Poll::new`]; [`Unsupported`](io::ErrorKind::Unsupported) if the system does not
     /// have what was asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::ErrorKind;
+    /// use wakeful::{Backend, Poll};
+    ///
+    /// match Poll::builder().backend(Backend::Kqueue).build() {
+    ///     Ok(poll) => assert_eq!(poll.backend(), Backend::Kqueue),
+    ///     Err(err) => assert_eq!(err.kind(), ErrorKind::Unsupported),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn build(self) -> io::Result<Poll> {
         let backend = match self.backend {
             Backend::Auto => backend_of_environment()?,

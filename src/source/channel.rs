@@ -158,6 +158,18 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// Gives the message back if the receiver is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = wakeful::channel::channel();
+    /// sender.send("hello").unwrap();
+    /// assert_eq!(receiver.try_recv(), Ok("hello"));
+    ///
+    /// drop(receiver);
+    /// let error = sender.send("anybody?").unwrap_err();
+    /// assert_eq!(error.0, "anybody?");
+    /// ```
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         if self.door.inbox.put(message).map_err(SendError)? {
             self.door.open.announce();
@@ -179,6 +191,34 @@ impl<T> SyncSender<T> {
     /// # Errors
     ///
     /// Gives the message back if the receiver is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::{channel, Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let (sender, mut receiver) = channel::sync_channel(1);
+    /// poll.registry().register(&mut receiver, Token(0), Interest::READABLE)?;
+    ///
+    /// // Waits again and again, until there is room.
+    /// let worker = std::thread::spawn(move || (1..=3).try_for_each(|n| sender.send(n)));
+    ///
+    /// let mut received = Vec::new();
+    /// while received.len() < 3 {
+    ///     poll.poll(&mut events, None)?;
+    ///     received.extend(receiver.try_iter());
+    /// }
+    /// assert_eq!(received, [1, 2, 3]);
+    /// # worker.join().unwrap().unwrap();
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         // If it waits, the messages in its way have announced themselves.
         self.sender.send(message)?;
@@ -191,6 +231,19 @@ impl<T> SyncSender<T> {
     /// # Errors
     ///
     /// Gives the message back if the channel is full, or the receiver is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wakeful::channel::{self, TrySendError};
+    ///
+    /// let (sender, receiver) = channel::sync_channel(1);
+    /// assert_eq!(sender.try_send(1), Ok(()));
+    /// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+    ///
+    /// drop(receiver);
+    /// assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
+    /// ```
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.sender.try_send(message)?;
         self.open.announce();
@@ -266,6 +319,20 @@ impl<T> Receiver<T> {
     ///
     /// - [`Empty`](TryRecvError::Empty): there is none now; an event will tell.
     /// - [`Disconnected`](TryRecvError::Disconnected): there is none, and no sender to send one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wakeful::channel::{self, TryRecvError};
+    ///
+    /// let (sender, receiver) = channel::channel();
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    ///
+    /// sender.send(1).unwrap();
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// ```
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         match &self.queue {
             Queue::Inbox(unread) => unread.try_recv(&self.readiness),

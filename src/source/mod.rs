@@ -16,5 +16,7 @@ pub(crate) mod source_handle;
 #[cfg(all(handle = "windows", feature = "os-ext"))]
 pub(crate) mod source_socket;
 pub(crate) mod timer;
+#[cfg(feature = "os-ext")]
+pub(crate) mod unseen;
 pub(crate) mod user;
 pub(crate) mod waker;

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
 use crate::reactor::registry::{Registry, Source};
-use crate::sys;
+use crate::source::unseen;
 
 /// Registers a raw descriptor: a timerfd, an inotify instance, a device, a library's socket.
 ///
@@ -95,12 +95,7 @@ impl<'a> Source for SourceFd<'a> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let selector = &registry.shared().selector;
-        selector.register_unseen(*self.0, token, interest)?;
-        if let Some(observer) = &registry.shared().observer {
-            observer.registered_unseen(*self.0, sys::describe(*self.0), token, interest);
-        }
-        Ok(())
+        unseen::register(*self.0, registry, token, interest)
     }
 
     fn reregister(
@@ -109,19 +104,10 @@ impl<'a> Source for SourceFd<'a> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let selector = &registry.shared().selector;
-        selector.reregister_unseen(*self.0, token, interest)?;
-        if let Some(observer) = &registry.shared().observer {
-            observer.reregistered_unseen(*self.0, token);
-        }
-        Ok(())
+        unseen::reregister(*self.0, registry, token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.shared().selector.deregister_unseen(*self.0)?;
-        if let Some(observer) = &registry.shared().observer {
-            observer.deregistered_unseen(*self.0);
-        }
-        Ok(())
+        unseen::deregister(*self.0, registry)
     }
 }

@@ -6,7 +6,7 @@ use std::os::windows::io::RawSocket;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
 use crate::reactor::registry::{Registry, Source};
-use crate::sys;
+use crate::source::unseen;
 
 /// Registers a raw socket: one that a library opened, or of a kind that has no type here.
 ///
@@ -92,12 +92,7 @@ impl<'a> Source for SourceSocket<'a> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let selector = &registry.shared().selector;
-        selector.register_unseen(*self.0, token, interest)?;
-        if let Some(observer) = &registry.shared().observer {
-            observer.registered_unseen(*self.0, sys::describe(*self.0), token, interest);
-        }
-        Ok(())
+        unseen::register(*self.0, registry, token, interest)
     }
 
     fn reregister(
@@ -106,19 +101,10 @@ impl<'a> Source for SourceSocket<'a> {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let selector = &registry.shared().selector;
-        selector.reregister_unseen(*self.0, token, interest)?;
-        if let Some(observer) = &registry.shared().observer {
-            observer.reregistered_unseen(*self.0, token);
-        }
-        Ok(())
+        unseen::reregister(*self.0, registry, token, interest)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.shared().selector.deregister_unseen(*self.0)?;
-        if let Some(observer) = &registry.shared().observer {
-            observer.deregistered_unseen(*self.0);
-        }
-        Ok(())
+        unseen::deregister(*self.0, registry)
     }
 }

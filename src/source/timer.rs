@@ -86,6 +86,14 @@ struct Idle {
 
 impl Timer {
     /// A timer that is not armed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wakeful::time::Timer;
+    ///
+    /// assert_eq!(Timer::new().deadline(), None);
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self::with(None)
@@ -111,6 +119,18 @@ impl Timer {
     /// A timer that expires after `time`, counted from now.
     ///
     /// A time beyond what the clock can tell arms nothing: it never comes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use wakeful::time::Timer;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let now = Instant::now();
+    /// assert!(Timer::after(minute).deadline().unwrap() >= now + minute);
+    /// assert_eq!(Timer::after(Duration::MAX).deadline(), None);
+    /// ```
     #[must_use]
     pub fn after(time: Duration) -> Self {
         let timer = Self::new();
@@ -167,6 +187,18 @@ impl Timer {
     ///
     /// Expirations that were not asked for yet are forgotten, and so is their event if it is not
     /// delivered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use wakeful::time::Timer;
+    ///
+    /// let timer = Timer::after(Duration::from_secs(60));
+    /// let now = Instant::now();
+    /// timer.set_at(now);
+    /// assert_eq!(timer.deadline(), Some(now));
+    /// ```
     pub fn set_at(&self, deadline: Instant) {
         self.set(Some(Schedule {
             first: deadline,
@@ -175,6 +207,20 @@ impl Timer {
     }
 
     /// Sets the one deadline `time` from now; see [`set_at`](Timer::set_at).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeful::time::Timer;
+    ///
+    /// let patience = Duration::from_secs(60);
+    /// let timer = Timer::after(patience);
+    /// let before = timer.deadline();
+    /// // At every sign of life.
+    /// timer.set_after(patience);
+    /// assert!(timer.deadline() >= before);
+    /// ```
     pub fn set_after(&self, time: Duration) {
         let deadline = Instant::now().checked_add(time);
         self.set(deadline.map(|first| Schedule {
@@ -185,6 +231,30 @@ impl Timer {
 
     /// Sets a beat that begins one `period` from now; see [`every`](Timer::every) and
     /// [`set_at`](Timer::set_at).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use wakeful::time::Timer;
+    /// use wakeful::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut timer = Timer::new();
+    /// poll.registry().register(&mut timer, Token(1), Interest::READABLE)?;
+    ///
+    /// timer.set_every(Duration::from_millis(1));
+    /// poll.poll(&mut events, None)?;
+    /// assert!(timer.expirations() > 0);
+    /// assert!(timer.deadline().is_some()); // the next one
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn set_every(&self, period: Duration) {
         let period = period.max(Duration::from_nanos(1));
         let first = Instant::now().checked_add(period);
@@ -214,6 +284,29 @@ impl Timer {
     /// period.
     ///
     /// In level mode the timer reports in every poll until this is asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use wakeful::time::Timer;
+    /// use wakeful::{Events, Interest, Poll, Token};
+    ///
+    /// let mut poll = Poll::new()?;
+    /// let mut events = Events::with_capacity(8);
+    /// let mut timer = Timer::after(Duration::from_millis(1));
+    /// poll.registry().register(&mut timer, Token(1), Interest::READABLE)?;
+    ///
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(timer.expirations(), 1);
+    /// assert_eq!(timer.expirations(), 0);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn expirations(&self) -> u64 {
         match &self.state {
             State::Unregistered(idle) => std::mem::take(&mut lock(idle).expirations),

@@ -72,6 +72,25 @@ impl Waker {
     /// # Errors
     ///
     /// None today: a waker needs no descriptor of its own. The signature is mio's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "os-poll")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::sync::Arc;
+    /// use wakeful::{Poll, Token, Waker};
+    ///
+    /// let poll = Poll::new()?;
+    /// let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
+    ///
+    /// let elsewhere = Arc::clone(&waker);
+    /// std::thread::spawn(move || elsewhere.wake()).join().unwrap()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "os-poll"))]
+    /// # fn main() {}
+    /// ```
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         Ok(Self {
             entry: Entry::new(Report::waker(token)),

@@ -40,9 +40,9 @@ pub(crate) use self::windows::{
 #[cfg(not(feature = "os-poll"))]
 use self::shell::Raw;
 #[cfg(all(feature = "os-poll", handle = "fd"))]
-use self::unix::os::Raw;
+pub(crate) use self::unix::os::Raw;
 #[cfg(all(feature = "os-poll", handle = "windows"))]
-use self::windows::os::Raw;
+pub(crate) use self::windows::os::Raw;
 
 // What sources call directly.
 #[cfg(all(capability = "pipes", feature = "os-ext"))]

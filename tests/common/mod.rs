@@ -79,6 +79,26 @@ pub(crate) fn poll_once(poll: &mut Poll, events: &mut Events, timeout: Duration)
     }
 }
 
+/// How many events there are for a source that nobody drains, in `window`.
+#[track_caller]
+pub(crate) fn count_events(
+    poll: &mut Poll,
+    events: &mut Events,
+    token: Token,
+    window: Duration,
+) -> usize {
+    let end = Instant::now() + window;
+    let mut count = 0;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return count;
+        }
+        poll_once(poll, events, left);
+        count += events.iter().filter(|e| e.token() == token).count();
+    }
+}
+
 /// Repeats `attempt` at every event for which `wanted` holds, until it does not block.
 #[track_caller]
 pub(crate) fn when_ready<T>(

@@ -31,6 +31,11 @@ pub(crate) fn poll_of(backend: Backend) -> Poll {
     Poll::builder().backend(backend).build().unwrap()
 }
 
+/// The same, with room for eight events.
+pub(crate) fn poll_with_room(backend: Backend) -> (Poll, Events) {
+    (poll_of(backend), Events::with_capacity(8))
+}
+
 /// Runs the test on each backend that the system has, and names it on standard error.
 pub(crate) fn on_each_backend(test: impl Fn(Backend)) {
     // Miri does not know poll(2).

@@ -3,32 +3,17 @@
 use std::sync::mpsc;
 use std::thread;
 
-use wakeful::channel::{self, Receiver, TryRecvError, TrySendError};
+use wakeful::channel::{self, TryRecvError, TrySendError};
 use wakeful::event::Event;
-use wakeful::{Backend, Events, Interest, Poll};
+use wakeful::{Events, Interest};
 
+use crate::of_channels::{all, register, MESSAGES};
 use crate::stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice,
-    PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_some, poll_with_room, spawn_numbered, tokens,
+    wait_until_asleep, Dice, PATIENCE,
 };
-use crate::FIRST as MESSAGES;
 
 const READABLE: Interest = Interest::READABLE;
-
-fn poll_with_room(backend: Backend) -> (Poll, Events) {
-    (poll_of(backend), Events::with_capacity(8))
-}
-
-#[track_caller]
-fn register<T>(poll: &Poll, receiver: &mut Receiver<T>, interest: Interest) {
-    poll.registry()
-        .register(receiver, MESSAGES, interest)
-        .unwrap();
-}
-
-fn all<T>(receiver: &Receiver<T>) -> Vec<T> {
-    receiver.try_iter().collect()
-}
 
 #[test]
 fn c1_a_receiver_that_drains_after_each_event_gets_all_in_order() {

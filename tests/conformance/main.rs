@@ -11,6 +11,10 @@
 mod beat;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/channels.rs"]
+mod of_channels;
+#[path = "../common/timers.rs"]
+mod of_timers;
 #[path = "../common/pipe.rs"]
 mod pipe;
 #[path = "../common/poller.rs"]

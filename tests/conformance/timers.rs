@@ -7,36 +7,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wakeful::time::Timer;
-use wakeful::{Backend, Events, Interest, Poll, Registry, Token};
+use wakeful::{Events, Interest, Token};
 
 use crate::beat::{pass_until, past, Beat};
 use crate::common::{assert_kind, polls};
+use crate::of_timers::{next, register, HOUR, MILLISECOND};
 use crate::stress::{
-    on_each_backend, poll_now, poll_of, poll_some, spawn_numbered, tokens, wait_until_asleep, Dice,
-    PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_with_room, spawn_numbered, tokens, wait_until_asleep,
+    Dice, PATIENCE,
 };
 use crate::{FIRST, SECOND};
 
 const READABLE: Interest = Interest::READABLE;
-const MILLISECOND: Duration = Duration::from_millis(1);
-/// Later than any test lasts.
-const HOUR: Duration = Duration::from_secs(3600);
-
-fn poll_with_room(backend: Backend) -> (Poll, Events) {
-    (poll_of(backend), Events::with_capacity(8))
-}
-
-#[track_caller]
-fn register(registry: &Registry, timer: &mut Timer, token: Token) {
-    registry.register(timer, token, READABLE).unwrap();
-}
-
-/// Waits for events that come before a deadline that is hopelessly far off; what was reported.
-#[track_caller]
-fn next(poll: &mut Poll, events: &mut Events) -> Vec<usize> {
-    poll_some(poll, events);
-    tokens(events)
-}
 
 #[test]
 fn d1_a_timer_expires_once_and_not_early() {

@@ -64,6 +64,20 @@ impl TcpListenerBuilder {
     /// # Platforms
     ///
     /// Without effect on Windows, where it is always so; the option of that name is another there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// // Fails for a while after an earlier listener on the same port.
+    /// let listener = TcpListener::builder()
+    ///     .reuse_address(false)
+    ///     .bind("127.0.0.1:0".parse().unwrap())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_REUSEADDR")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.options.reuse_address = reuse;
@@ -112,6 +126,19 @@ impl TcpListenerBuilder {
     /// The system cuts what exceeds its own limit (`/proc/sys/net/core/somaxconn` on Linux), and
     /// may let a few more in. What becomes of a connection for which there is no room is the
     /// system's choice: Linux lets the client try again, until its attempt times out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// let listener = TcpListener::builder()
+    ///     .backlog(16)
+    ///     .bind("127.0.0.1:0".parse().unwrap())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "listen")]
     pub fn backlog(mut self, connections: u32) -> Self {
         self.backlog = Some(connections);
@@ -163,6 +190,20 @@ impl TcpListenerBuilder {
     /// elsewhere.
     ///
     /// [RFC 7413]: https://www.rfc-editor.org/rfc/rfc7413
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// let address = "127.0.0.1:0".parse().unwrap();
+    /// let fast = TcpListener::builder().fast_open(16).bind(address);
+    /// // Without it, where the system has no such thing.
+    /// let listener = fast.or_else(|_| TcpListener::bind(address))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "TCP_FASTOPEN")]
     pub fn fast_open(mut self, pending: u32) -> Self {
         self.fast_open = Some(pending);
@@ -173,6 +214,21 @@ impl TcpListenerBuilder {
     ///
     /// Linux doubles the number, for its own book-keeping, and cuts it at
     /// `/proc/sys/net/core/rmem_max`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// let listener = TcpListener::builder()
+    ///     .receive_buffer_size(32 * 1024)
+    ///     .bind("127.0.0.1:0".parse().unwrap())?;
+    /// // A system may double it.
+    /// assert!(listener.as_sockref().recv_buffer_size()? >= 32 * 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_RCVBUF")]
     pub fn receive_buffer_size(mut self, bytes: usize) -> Self {
         self.options.receive_buffer = Some(bytes);
@@ -183,6 +239,21 @@ impl TcpListenerBuilder {
     ///
     /// Linux doubles the number, for its own book-keeping, and cuts it at
     /// `/proc/sys/net/core/wmem_max`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// let listener = TcpListener::builder()
+    ///     .send_buffer_size(32 * 1024)
+    ///     .bind("127.0.0.1:0".parse().unwrap())?;
+    /// // A system may double it.
+    /// assert!(listener.as_sockref().send_buffer_size()? >= 32 * 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_SNDBUF")]
     pub fn send_buffer_size(mut self, bytes: usize) -> Self {
         self.options.send_buffer = Some(bytes);
@@ -200,6 +271,19 @@ impl TcpListenerBuilder {
     ///   system said.
     ///
     /// Nothing stays open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpListener;
+    ///
+    /// let builder = TcpListener::builder().backlog(16);
+    /// let (first, second) = (builder.bind("127.0.0.1:0".parse().unwrap())?, builder.bind("127.0.0.1:0".parse().unwrap())?);
+    /// assert_ne!(first.local_addr()?, second.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn bind(&self, addr: SocketAddr) -> io::Result<TcpListener> {
         let domain = Domain::for_address(addr);
         let listener = self.options.open(domain, Type::STREAM, Protocol::TCP)?;

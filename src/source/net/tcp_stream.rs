@@ -53,6 +53,23 @@ pub struct TcpStream {
 }
 
 /// Where an attempt to connect stands, see [`TcpStream::connect_status`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use wakeful::net::{ConnectStatus, TcpStream};
+///
+/// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let address = server.local_addr()?;
+/// let stream = TcpStream::connect(address)?;
+/// match stream.connect_status()? {
+///     ConnectStatus::Connected => println!("at once"),
+///     ConnectStatus::InProgress => println!("wait for a writable event, and ask again"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectStatus {
     /// The connection is there.

@@ -80,6 +80,22 @@ impl TcpStreamBuilder {
 
     /// Whether the local address can be bound while earlier connections linger in `TIME_WAIT`; no
     /// by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let stream = TcpStream::builder()
+    ///     .reuse_address(true)
+    ///     .bind("127.0.0.1:0".parse().unwrap())
+    ///     .connect(address)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_REUSEADDR")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.options.reuse_address = reuse;
@@ -88,6 +104,25 @@ impl TcpStreamBuilder {
 
     /// Whether several sockets can share the local port; no by default. See
     /// [`TcpListenerBuilder::reuse_port`](crate::net::TcpListenerBuilder::reuse_port).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let stream = TcpStream::builder()
+    ///     .reuse_port(true)
+    ///     .bind("127.0.0.1:0".parse().unwrap())
+    ///     .connect(address)?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
     #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.options.reuse_port = reuse;
@@ -98,6 +133,20 @@ impl TcpStreamBuilder {
     /// acknowledged (Nagle's algorithm, [RFC 896]); no by default.
     ///
     /// [RFC 896]: https://www.rfc-editor.org/rfc/rfc896
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let stream = TcpStream::builder().nodelay(true).connect(address)?;
+    /// assert!(stream.nodelay()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "TCP_NODELAY")]
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
@@ -176,6 +225,22 @@ impl TcpStreamBuilder {
     /// A time other than zero, in whole seconds, rounded up, makes closing wait until the data is
     /// acknowledged, on some systems (Linux is one) also for a socket that is non-blocking. A loop
     /// has no use for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::time::Duration;
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// // Dropping it resets the connection.
+    /// let stream = TcpStream::builder().linger(Duration::ZERO).connect(address)?;
+    /// assert_eq!(stream.as_sockref().linger()?, Some(Duration::ZERO));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_LINGER")]
     pub fn linger(mut self, time: Duration) -> Self {
         self.linger = Some(time);
@@ -202,6 +267,21 @@ impl TcpStreamBuilder {
     /// not, and elsewhere.
     ///
     /// [RFC 7413]: https://www.rfc-editor.org/rfc/rfc7413
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let fast = TcpStream::builder().fast_open(true).connect(address);
+    /// // Without it, where the system has no such thing.
+    /// let stream = fast.or_else(|_| TcpStream::connect(address))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "TCP_FASTOPEN_CONNECT")]
     pub fn fast_open(mut self, fast_open: bool) -> Self {
         self.fast_open = fast_open;
@@ -209,6 +289,23 @@ impl TcpStreamBuilder {
     }
 
     /// The size of the receive buffer in bytes; see [`TcpListenerBuilder::receive_buffer_size`](crate::net::TcpListenerBuilder::receive_buffer_size).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let stream = TcpStream::builder()
+    ///     .receive_buffer_size(32 * 1024)
+    ///     .connect(address)?;
+    /// // A system may double it.
+    /// assert!(stream.as_sockref().recv_buffer_size()? >= 32 * 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_RCVBUF")]
     pub fn receive_buffer_size(mut self, bytes: usize) -> Self {
         self.options.receive_buffer = Some(bytes);
@@ -216,6 +313,23 @@ impl TcpStreamBuilder {
     }
 
     /// The size of the send buffer in bytes; see [`TcpListenerBuilder::send_buffer_size`](crate::net::TcpListenerBuilder::send_buffer_size).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let stream = TcpStream::builder()
+    ///     .send_buffer_size(32 * 1024)
+    ///     .connect(address)?;
+    /// // A system may double it.
+    /// assert!(stream.as_sockref().send_buffer_size()? >= 32 * 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "SO_SNDBUF")]
     pub fn send_buffer_size(mut self, bytes: usize) -> Self {
         self.options.send_buffer = Some(bytes);
@@ -237,6 +351,21 @@ impl TcpStreamBuilder {
     /// Nothing stays open.
     ///
     /// [`AddrNotAvailable`]: io::ErrorKind::AddrNotAvailable
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use wakeful::net::TcpStream;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let address = server.local_addr()?;
+    /// let builder = TcpStream::builder().nodelay(true);
+    /// let streams = [builder.connect(address)?, builder.connect(address)?];
+    /// assert_ne!(streams[0].local_addr()?, streams[1].local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
         let domain = Domain::for_address(addr);
         let stream = self.options.open(domain, Type::STREAM, Protocol::TCP)?;

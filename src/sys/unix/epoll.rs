@@ -1,4 +1,4 @@
-//! Readiness through epoll(7): Linux and Android.
+//! Readiness through epoll(7): Linux, Android, Redox.
 //!
 //! Sources are registered edge-triggered, so the kernel keeps all state and a registration
 //! costs nothing here. It also keeps the token, in the 64 bits that come back with each event.

@@ -1,4 +1,4 @@
-//! Readiness through poll(2): every Unix.
+//! Readiness through poll(2): every Unix, and WASI.
 //!
 //! The kernel keeps nothing between waits, so this backend does: a table of registrations, and
 //! the array that is handed to each wait. poll(2) knows levels only; [`Arm`] makes edges of them.
@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
-use crate::base::busy_poll::BusyPoll;
+use crate::base::busy_poll::{self, BusyPoll};
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -39,7 +39,7 @@ use crate::diagnostics::log::trace;
 use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::unix::doorbell::Doorbell;
-use crate::sys::unix::os::poll::{self, pollfd};
+use crate::sys::unix::os::poll::{self, pollfd, Bits};
 use crate::sys::unix::os::Raw;
 
 /// The registrations of one poll.
@@ -89,10 +89,7 @@ impl Selector {
     }
 
     pub(crate) fn busy_poll(&self, _parameters: &BusyPoll) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "busy polling of network devices needs epoll(7)",
-        ))
+        busy_poll::needs_epoll()
     }
 
     pub(crate) fn select(
@@ -552,7 +549,7 @@ impl Table {
     }
 }
 
-const LEVELS: [(i16, Levels); 6] = [
+const LEVELS: [(Bits, Levels); 6] = [
     (poll::IN, Levels::INPUT),
     (poll::OUT, Levels::OUTPUT),
     (poll::PRI, Levels::PRIORITY),
@@ -562,12 +559,12 @@ const LEVELS: [(i16, Levels); 6] = [
 ];
 
 /// What to ask the kernel for; what it reports unasked is ignored there.
-pub(super) fn bits(asked: Levels) -> i16 {
+pub(super) fn bits(asked: Levels) -> Bits {
     let asked = LEVELS.iter().filter(|(_, level)| asked.has(*level));
     asked.fold(0, |bits, (bit, _)| bits | bit) & !(poll::ERR | poll::HUP)
 }
 
-pub(super) fn levels(bits: i16) -> Levels {
+pub(super) fn levels(bits: Bits) -> Levels {
     let hold = LEVELS.iter().filter(|(bit, _)| bits & bit != 0);
     hold.fold(Levels::NONE, |levels, (_, level)| levels | *level)
 }

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
-use crate::base::busy_poll::BusyPoll;
+use crate::base::busy_poll::{self, BusyPoll};
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -106,10 +106,7 @@ impl Selector {
     }
 
     pub(crate) fn busy_poll(&self, _parameters: &BusyPoll) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "busy polling of network devices needs epoll(7)",
-        ))
+        busy_poll::needs_epoll()
     }
 
     /// From now on the end of an operation on `handle` ends a wait, and is handed to

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::table::{Look, Question, Table};
 use crate::base::backend::Backend;
 use crate::base::blocked::Blocked;
-use crate::base::busy_poll::BusyPoll;
+use crate::base::busy_poll::{self, BusyPoll};
 use crate::base::event::Event;
 use crate::base::interest::Interest;
 use crate::base::token::Token;
@@ -67,10 +67,7 @@ impl Selector {
     }
 
     pub(crate) fn busy_poll(&self, _parameters: &BusyPoll) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "busy polling of network devices needs epoll(7)",
-        ))
+        busy_poll::needs_epoll()
     }
 
     pub(crate) fn select(

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
-#[cfg(target_os = "wasi")]
+#[cfg(any(target_os = "wasi", target_os = "horizon"))]
 use std::time::Duration;
 
 use super::check;
@@ -14,39 +14,53 @@ use crate::base::wait::Wait;
 
 pub(crate) use libc::pollfd;
 
-pub(crate) const IN: i16 = libc::POLLIN;
-pub(crate) const OUT: i16 = libc::POLLOUT;
+/// What is asked for, and what is answered.
+#[cfg(not(target_os = "horizon"))]
+pub(crate) type Bits = libc::c_short;
+#[cfg(target_os = "horizon")]
+pub(crate) type Bits = libc::c_int;
+
+pub(crate) const IN: Bits = libc::POLLIN;
+pub(crate) const OUT: Bits = libc::POLLOUT;
 /// Nothing where the system has no such data.
 #[cfg(not(target_os = "wasi"))]
-pub(crate) const PRI: i16 = libc::POLLPRI;
+pub(crate) const PRI: Bits = libc::POLLPRI;
 #[cfg(target_os = "wasi")]
-pub(crate) const PRI: i16 = 0;
-pub(crate) const ERR: i16 = libc::POLLERR;
-pub(crate) const HUP: i16 = libc::POLLHUP;
+pub(crate) const PRI: Bits = 0;
+#[cfg(not(target_os = "horizon"))]
+pub(crate) const ERR: Bits = libc::POLLERR;
+#[cfg(not(target_os = "horizon"))]
+pub(crate) const HUP: Bits = libc::POLLHUP;
+/// Nothing on the Nintendo 3DS, where nobody knows whether they are reported, and `libc` has the same bit for
+/// `POLLERR` and `POLLOUT`. The operation tells.
+#[cfg(target_os = "horizon")]
+pub(crate) const ERR: Bits = 0;
+#[cfg(target_os = "horizon")]
+pub(crate) const HUP: Bits = 0;
 #[cfg(not(target_os = "espidf"))]
-pub(crate) const NVAL: i16 = libc::POLLNVAL;
+pub(crate) const NVAL: Bits = libc::POLLNVAL;
 /// ESP-IDF does not report it; this is a bit that it leaves free.
 #[cfg(target_os = "espidf")]
-pub(crate) const NVAL: i16 = 1 << 7;
+pub(crate) const NVAL: Bits = 1 << 7;
 /// Nothing where the system cannot tell: the peer's shutdown is then read as the end of the stream.
 #[cfg(capability = "rdhup")]
-pub(crate) const RDHUP: i16 = libc::POLLRDHUP;
+pub(crate) const RDHUP: Bits = libc::POLLRDHUP;
 #[cfg(not(capability = "rdhup"))]
-pub(crate) const RDHUP: i16 = 0;
+pub(crate) const RDHUP: Bits = 0;
 
 /// ppoll(2), or poll(2) where that is all there is: how many entries have `revents`.
-#[cfg(not(target_os = "wasi"))]
+#[cfg(not(any(target_os = "wasi", target_os = "horizon")))]
 pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
     let ready = check(poll_for(list, wait))?;
     // `check` has seen that it is not negative.
     Ok(usize::try_from(ready).unwrap_or(0))
 }
 
-/// poll(2) of WASI, which takes no entry that is to be ignored and no list without entries.
+/// poll(2) of WASI and of the Nintendo 3DS, which takes no entry that is to be ignored and no list without entries.
 ///
 /// With nothing to watch nobody is there to end the wait if there is one thread. So it sleeps until
 /// its end, and a wait without end is `EDEADLK`.
-#[cfg(target_os = "wasi")]
+#[cfg(any(target_os = "wasi", target_os = "horizon"))]
 pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
     let wait = LONGEST.map_or(wait, |longest| wait.no_longer_than(longest));
     let mut watched: Vec<_> = list
@@ -77,7 +91,10 @@ pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
 
 /// Threads cannot end each other's waits here, so a wait is short where there are threads, and the
 /// caller looks for what they did between two of them.
-#[cfg(all(target_os = "wasi", not(capability = "one_thread")))]
+#[cfg(all(
+    any(target_os = "wasi", target_os = "horizon"),
+    not(capability = "one_thread")
+))]
 const LONGEST: Option<Duration> = Some(Duration::from_millis(10));
 #[cfg(all(target_os = "wasi", capability = "one_thread"))]
 const LONGEST: Option<Duration> = None;

@@ -43,11 +43,14 @@ const BACKLOG: c_int = if cfg!(any(
     SOMAXCONN
 };
 
-#[cfg(not(target_os = "wasi"))]
+#[cfg(not(any(target_os = "wasi", target_os = "horizon")))]
 use libc::SOMAXCONN;
 /// WASI's headers name none; this is what its own library asks for.
 #[cfg(target_os = "wasi")]
 const SOMAXCONN: c_int = 128;
+/// The same on the Nintendo 3DS, whose service refuses longer queues.
+#[cfg(target_os = "horizon")]
+const SOMAXCONN: c_int = 20;
 
 /// Opens a socket.
 #[cfg(capability = "flags_at_open")]
@@ -88,6 +91,7 @@ pub(crate) fn reuse_address(socket: &Socket, _kind: Type) -> io::Result<()> {
     target_os = "cygwin",
     target_os = "freebsd",
     target_os = "illumos",
+    target_os = "nuttx",
     target_os = "solaris",
     target_os = "wasi"
 )))]
@@ -104,6 +108,7 @@ pub(crate) fn reuse_port(socket: &Socket) -> io::Result<()> {
 #[cfg(any(
     target_os = "cygwin",
     target_os = "illumos",
+    target_os = "nuttx",
     target_os = "solaris",
     target_os = "wasi"
 ))]
@@ -217,7 +222,6 @@ pub(crate) enum Attempt {
 ///
 /// Never interrupted: "under way" would send the caller to wait for an event that was there.
 pub(crate) fn attempt(socket: &impl AsFd) -> io::Result<Attempt> {
-    const OVER: libc::c_short = libc::POLLHUP | libc::POLLERR;
     let mut asked = libc::pollfd {
         fd: socket.as_fd().as_raw_fd(),
         events: libc::POLLOUT,
@@ -229,10 +233,11 @@ pub(crate) fn attempt(socket: &impl AsFd) -> io::Result<Attempt> {
             return Err(err);
         }
     }
+    let over = libc::POLLHUP | libc::POLLERR;
     let can_defer = cfg!(any(target_os = "linux", target_os = "android"));
     Ok(match asked.revents {
         0 => Attempt::UnderWay,
-        levels if levels & OVER == 0 && can_defer => Attempt::Deferred,
+        levels if levels & over == 0 && can_defer => Attempt::Deferred,
         _ => Attempt::Over,
     })
 }
