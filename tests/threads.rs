@@ -50,6 +50,34 @@ fn raw_descriptors_registered_during_a_wait_are_reported() {
     });
 }
 
+/// Some kernels take no knote for such a pipe, so nothing of theirs ends the wait.
+#[cfg(unix)]
+#[test]
+fn a_pipe_without_a_reader_that_is_registered_during_a_wait_is_reported() {
+    on_each_backend(|backend| {
+        let poller = Poller::start(backend, 8);
+        for round in 0..20 {
+            let (mut sender, receiver) = pipe::new().unwrap();
+            drop(receiver);
+            wait_until_asleep(poller.thread.number);
+            let (first, second) = (2 * round, 2 * round + 1);
+            poller
+                .registry
+                .register(&mut sender, Token(first), Interest::WRITABLE)
+                .unwrap();
+            assert_eq!(poller.next(), [first]);
+            wait_until_asleep(poller.thread.number);
+            poller
+                .registry
+                .reregister(&mut sender, Token(second), Interest::WRITABLE)
+                .unwrap();
+            assert_eq!(poller.next(), [second]);
+            poller.registry.deregister(&mut sender).unwrap();
+        }
+        poller.stop();
+    });
+}
+
 #[test]
 #[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn new_token_and_interest_hold_during_a_wait() {

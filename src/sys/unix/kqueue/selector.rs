@@ -212,8 +212,10 @@ impl Selector {
             return Err(io::Error::from_raw_os_error(poll::INVALID));
         }
         let mut table = self.table();
-        registrations::register(&mut table, &mut self.kernel(), raw, token, interest)
-            .map_err(|refused| explain(raw, refused))
+        let outcome =
+            registrations::register(&mut table, &mut self.kernel(), raw, token, interest);
+        self.announce(table, raw);
+        outcome.map_err(|refused| explain(raw, refused))
     }
 
     fn change(
@@ -226,8 +228,21 @@ impl Selector {
         require_possible(interest)?;
         let mut table = self.table();
         let old = find(&table);
-        registrations::reregister(&mut table, &mut self.kernel(), raw, old, token, interest)
-            .map_err(|refused| explain(raw, refused))
+        let outcome =
+            registrations::reregister(&mut table, &mut self.kernel(), raw, old, token, interest);
+        self.announce(table, raw);
+        outcome.map_err(|refused| explain(raw, refused))
+    }
+
+    /// Makes a poller that waits look at the table, if that has something to report of which the
+    /// kernel will never tell.
+    fn announce(&self, table: MutexGuard<'_, Table>, raw: Raw) {
+        let is_news = table.is_broken(raw);
+        drop(table);
+        if is_news {
+            // A failure to interrupt the poller is the doorbell's, which has none.
+            let _ = self.doorbell.ring();
+        }
     }
 
     fn remove(&self, raw: Raw, find: impl FnOnce(&Table) -> Option<Entry>) -> io::Result<()> {

@@ -192,6 +192,11 @@ impl Table {
         self.entries.get_mut(usize::try_from(fd).ok()?)?.as_mut()
     }
 
+    /// Whether this is a pipe without a knote whose readiness has to be reported.
+    pub(crate) fn is_broken(&self, fd: Raw) -> bool {
+        self.broken.iter().any(|&(broken, _)| broken == fd)
+    }
+
     /// Begins a call of `select`; whether there is something to report that the kernel knows
     /// nothing of.
     pub(crate) fn begin(&mut self) -> bool {
