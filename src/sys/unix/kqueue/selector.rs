@@ -147,8 +147,9 @@ impl Selector {
     }
 
     fn is_bell(&self, fields: &Fields) -> bool {
-        Some(fields.filter) == kqueue::USER
-            || self.bell.is_some_and(|bell| fields.ident == ident(bell))
+        // The numbers of requests and of whatever else has a filter are no descriptors.
+        let is_bell = |bell| fields.filter == kqueue::READ && fields.ident == ident(bell);
+        Some(fields.filter) == kqueue::USER || self.bell.is_some_and(is_bell)
     }
 
     pub(crate) fn register(
