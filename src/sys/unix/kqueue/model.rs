@@ -121,6 +121,11 @@ impl Model {
         self.knotes.len()
     }
 
+    /// How many knotes have something to say.
+    pub(super) fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
     fn activate(&mut self, fd: Raw, filter: Filter) {
         if self.knotes.contains_key(&(fd, filter)) && !self.queue.contains(&(fd, filter)) {
             self.queue.push_back((fd, filter));
@@ -277,7 +282,7 @@ impl Reactor {
                 .collect();
             let is_full = notices.len() == left;
             let has_news = !taken.contains(&Taken::Again);
-            if !is_full || !has_news || !rounds.goes_on(events.len() > known) {
+            if !is_full || !has_news || !rounds.goes_on(events.len() > known, &self.table) {
                 break;
             }
         }

@@ -214,11 +214,20 @@ mod tests {
 
     #[test]
     fn what_a_spent_one_shot_still_has_to_say_keeps_nobody_out() {
-        let mut reactor = reactor(READ | WRITE);
-        reactor.register(FD, 1, both().oneshot()).unwrap();
-        assert_eq!(reactor.select(1).len(), 1);
-        reactor.kernel.open(8).ready = READ;
-        reactor.register(8, 2, both()).unwrap();
+        let mut reactor = Reactor::default();
+        for fd in [FD, 8, 9] {
+            reactor.kernel.open(fd);
+            reactor.register(fd, 1, both().oneshot()).unwrap();
+        }
+        for filter in [Filter::Read, Filter::Write] {
+            [FD, 8, 9].map(|fd| reactor.kernel.make_ready(fd, filter));
+        }
+        for _ in 0..3 {
+            assert_eq!(reactor.select(1).len(), 1);
+        }
+        assert_eq!(reactor.kernel.pending(), 3);
+        reactor.kernel.open(10).ready = READ;
+        reactor.register(10, 2, both()).unwrap();
         let events = reactor.select(1);
         assert!(events.iter().map(Event::token).eq([Token(2)]), "{events:?}");
     }

@@ -118,7 +118,7 @@ impl Selector {
             let known = events.len();
             let has_news = self.take(&buffer.events, events);
             let is_full = buffer.events.len() >= room;
-            if !is_full || !has_news || !rounds.goes_on(events.len() > known) {
+            if !is_full || !has_news || !rounds.goes_on(events.len() > known, &self.table()) {
                 return Ok(());
             }
             wait = Wait::NONE;

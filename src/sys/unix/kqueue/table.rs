@@ -283,16 +283,18 @@ impl Table {
 /// Whether a batch that was full is followed by another look, in the same turn.
 ///
 /// Notices that become one event leave room that the next ones can have, and events that do not fill
-/// the room promise that nothing was left out. A look that brings no event is repeated once: the
-/// doorbell alone, or what is not reported any more, may have filled the batch.
+/// the room promise that nothing was left out. What is not reported fills batches too: the doorbell, and
+/// one-shots that are spent, which their other knotes still have to say. Each of those says so once, so
+/// there are as many fruitless looks as there may be such notices; nobody who goes on ringing keeps us
+/// here.
 #[derive(Debug, Default)]
 pub(crate) struct Rounds {
-    was_fruitless: bool,
+    fruitless: usize,
 }
 
 impl Rounds {
-    pub(crate) fn goes_on(&mut self, has_brought_events: bool) -> bool {
-        let is_fruitless = !has_brought_events;
-        !(std::mem::replace(&mut self.was_fruitless, is_fruitless) && is_fruitless)
+    pub(crate) fn goes_on(&mut self, has_brought_events: bool, table: &Table) -> bool {
+        self.fruitless += usize::from(!has_brought_events);
+        self.fruitless <= 1 + 2 * table.entries.len()
     }
 }
