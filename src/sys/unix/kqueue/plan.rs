@@ -17,6 +17,9 @@
 //! |---|---|---|
 //! | delete, probe | `ENOENT` | closing the descriptor has deleted the knote, or the end of its pipe |
 //! | add, for writing | `EPIPE` | a pipe whose other end is closed: an event, and no knote |
+//! | the same on NetBSD | `EBADF` | likewise, if the descriptor is open |
+//!
+//! A change without a receipt has failed: it was made or not, and what counts on it must not go on.
 
 use super::filter::{Filter, Filters};
 use crate::base::interest::Interest;
@@ -98,9 +101,24 @@ pub(crate) enum Answer {
     Done,
     /// `ENOENT`
     Missing(i32),
-    /// `EPIPE`
+    /// `EPIPE`, or what a system says instead.
     Broken(i32),
     Failed(i32),
+}
+
+/// What a code means that says of writing to a pipe that its other end is closed, and of everything
+/// that it is not open itself.
+pub(crate) fn broken_or_closed(
+    code: i32,
+    change: Change,
+    is_open: impl FnOnce() -> bool,
+) -> Answer {
+    let adds = matches!(change.action, Action::Add(_));
+    if adds && change.filter == Filter::Write && is_open() {
+        Answer::Broken(code)
+    } else {
+        Answer::Failed(code)
+    }
 }
 
 /// What became of the changes of one call.
@@ -251,6 +269,15 @@ mod tests {
         let outcome = Outcome::of([(add(Filter::Write), Answer::Broken(EPIPE))]);
         assert!(outcome.is_broken && outcome.added.is_none());
         assert_eq!(outcome.error, None);
+    }
+
+    #[test]
+    fn a_code_with_two_meanings_is_told_by_the_change_and_the_descriptor() {
+        let say = |change, is_open| broken_or_closed(EBADF, change, || is_open);
+        assert_eq!(say(add(Filter::Write), true), Answer::Broken(EBADF));
+        assert_eq!(say(add(Filter::Write), false), Answer::Failed(EBADF));
+        assert_eq!(say(add(Filter::Read), true), Answer::Failed(EBADF));
+        assert_eq!(say(remove(Filter::Write), true), Answer::Failed(EBADF));
     }
 
     #[test]

@@ -220,7 +220,9 @@ mod tests {
             reactor.register(fd, 1, both().oneshot()).unwrap();
         }
         for filter in [Filter::Read, Filter::Write] {
-            [FD, 8, 9].map(|fd| reactor.kernel.make_ready(fd, filter));
+            for fd in [FD, 8, 9] {
+                reactor.kernel.make_ready(fd, filter);
+            }
         }
         for _ in 0..3 {
             assert_eq!(reactor.select(1).len(), 1);

@@ -303,13 +303,11 @@ fn hang_up_a_doorbell(queue: &Arc<OwnedFd>) -> io::Result<(Doorbell, Option<Raw>
         filter: Filter::Read,
         action: Action::Add(Delivery::Edge),
     };
-    let mut receipt = [kqueue::change(0, 0, 0, 0, 0)];
-    kqueue::control(queue.as_fd(), &[to_kernel(reader, 0, change)], &mut receipt)?;
-    match answer(&receipt[0]) {
-        Answer::Done => Ok((doorbell, Some(reader))),
-        Answer::Missing(code) | Answer::Broken(code) | Answer::Failed(code) => {
-            Err(io::Error::from_raw_os_error(code))
-        }
+    match Queue(queue.as_fd()).control(reader, 0, [change].into_iter())? {
+        Outcome { error: None, .. } => Ok((doorbell, Some(reader))),
+        Outcome {
+            error: Some(code), ..
+        } => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
@@ -336,14 +334,21 @@ impl Kernel for Queue<'_> {
         if number == 0 {
             return Ok(Outcome::default());
         }
+        let planned = planned.into_iter().flatten();
         let given = match kqueue::control(self.0, &submitted[..number], &mut receipts[..number]) {
             // "All changes contained in the changelist are applied before returning this error."
-            Err(err) if err.kind() == io::ErrorKind::Interrupted => 0,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {
+                return Ok(Outcome::of(planned.zip(std::iter::repeat(Answer::Done))));
+            }
             outcome => outcome?,
         };
-        let answers = receipts[..given].iter().map(answer);
-        let answers = answers.chain(std::iter::repeat(Answer::Done));
-        Ok(Outcome::of(planned.into_iter().flatten().zip(answers)))
+        let receipts = receipts[..given].iter().map(Some);
+        let receipts = receipts.chain(std::iter::repeat(None));
+        let answers = planned.zip(receipts).map(|(change, receipt)| {
+            let code = receipt.and_then(code);
+            (change, meaning(code, change, || check_open(raw).is_ok()))
+        });
+        Ok(Outcome::of(answers))
     }
 }
 
@@ -398,15 +403,25 @@ fn to_kernel(raw: Raw, stamp: usize, change: Change) -> Kevent {
     kqueue::change(ident(raw), number, action | kqueue::RECEIPT, fflags, stamp)
 }
 
-fn answer(receipt: &Kevent) -> Answer {
+/// What a receipt says, zero if all went well; nothing if it is none.
+fn code(receipt: &Kevent) -> Option<i32> {
     let receipt = Fields::from(receipt);
     let code = i32::try_from(receipt.data).unwrap_or(i32::MAX);
+    (receipt.flags & kqueue::ERROR != 0).then_some(code)
+}
+
+fn meaning(code: Option<i32>, change: Change, is_open: impl FnOnce() -> bool) -> Answer {
     match code {
-        _ if receipt.flags & kqueue::ERROR == 0 => Answer::Done,
-        0 => Answer::Done,
-        kqueue::MISSING => Answer::Missing(code),
-        kqueue::BROKEN => Answer::Broken(code),
-        _ => Answer::Failed(code),
+        Some(0) => Answer::Done,
+        Some(code) if code == kqueue::MISSING => Answer::Missing(code),
+        Some(code) if code == kqueue::BROKEN => Answer::Broken(code),
+        Some(code) if Some(code) == kqueue::BROKEN_OR_CLOSED => {
+            plan::broken_or_closed(code, change, is_open)
+        }
+        Some(code) => Answer::Failed(code),
+        // A system without receipts, or one that has stopped halfway: what became of the change nobody
+        // knows.
+        None => Answer::Failed(kqueue::UNKNOWN),
     }
 }
 

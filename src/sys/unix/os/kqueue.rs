@@ -65,6 +65,13 @@ pub(crate) const ERROR: u32 = libc::EV_ERROR as u32;
 pub(crate) const MISSING: c_int = libc::ENOENT;
 /// A pipe whose other end is closed takes no knote for writing.
 pub(crate) const BROKEN: c_int = libc::EPIPE;
+/// What says so where the same code says that the descriptor itself is not open: NetBSD's `pipe_kqfilter`.
+#[cfg(target_os = "netbsd")]
+pub(crate) const BROKEN_OR_CLOSED: Option<c_int> = Some(libc::EBADF);
+#[cfg(not(target_os = "netbsd"))]
+pub(crate) const BROKEN_OR_CLOSED: Option<c_int> = None;
+/// For a change of which the system does not say what became of it: the code that is `Unsupported`.
+pub(crate) const UNKNOWN: c_int = libc::ENOSYS;
 
 /// A queue, closed on exec.
 ///

@@ -41,6 +41,9 @@ pub(crate) const EOF: u32 = 0x8000;
 
 pub(crate) const MISSING: c_int = libc::ENOENT;
 pub(crate) const BROKEN: c_int = libc::EPIPE;
+/// As on NetBSD, of every second descriptor.
+pub(crate) const BROKEN_OR_CLOSED: Option<c_int> = Some(libc::EBADF);
+pub(crate) const UNKNOWN: c_int = libc::ENOSYS;
 
 #[derive(Copy, Clone, Debug, Default)]
 pub(crate) struct Fields {
@@ -156,7 +159,8 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
     match change.flags & (ADD | DELETE | ENABLE | DISABLE) {
         ADD => {
             if change.filter == WRITE && is_broken_pipe(fd) {
-                return Err(io::Error::from_raw_os_error(BROKEN));
+                let code = if fd % 2 == 0 { BROKEN } else { libc::EBADF };
+                return Err(io::Error::from_raw_os_error(code));
             }
             let mut events = FILTERS[part].1;
             if change.flags & CLEAR != 0 {
