@@ -104,6 +104,8 @@ pub(crate) struct Notice {
     pub(crate) is_eof: bool,
     /// `EV_ERROR`
     pub(crate) is_error: bool,
+    /// `EV_ONESHOT`, which we never ask for: the kernel has deleted the knote with this.
+    pub(crate) is_last: bool,
     /// `fflags`: with `EV_EOF` on a socket, the pending error.
     pub(crate) fflags: u32,
 }
@@ -152,14 +154,16 @@ impl Notice {
         is_descriptor && self.is_eof && self.fflags != 0
     }
 
-    /// What a pipe would report of its closed other end, if it took a knote for writing.
+    /// What a pipe would report of its closed other end, if it took a knote for writing: its end, and no
+    /// error, which pipes never have.
     pub(crate) fn of_broken_pipe(ident: usize, udata: usize) -> Self {
         Self {
             ident,
             filter: Filter::Write,
             udata,
             is_eof: true,
-            is_error: true,
+            is_error: false,
+            is_last: false,
             fflags: 0,
         }
     }
@@ -180,6 +184,7 @@ mod tests {
             udata: 1,
             is_eof: false,
             is_error: false,
+            is_last: false,
             fflags: 0,
         }
     }
@@ -227,10 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_is_what_epoll_says_of_it() {
+    fn a_broken_pipe_is_what_a_knote_says_of_it() {
+        let of_a_knote = Notice {
+            is_eof: true,
+            ..notice(Filter::Write)
+        };
         assert_eq!(
             Notice::of_broken_pipe(7, 1).readiness(),
-            Readiness::WRITABLE | Readiness::WRITE_CLOSED | Readiness::ERROR
+            of_a_knote.readiness()
         );
     }
 

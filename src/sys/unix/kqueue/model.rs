@@ -48,7 +48,8 @@ pub(super) struct File {
     pub(super) refuses: Option<(Filter, i32)>,
     /// The pending error, if it has ended with one.
     pub(super) error: u32,
-    /// FreeBSD, of pipes: a knote that reports an end is deleted with that.
+    /// FreeBSD, of pipes: a knote that reports an end is deleted with that, and writing takes no
+    /// other.
     pub(super) forgets_at_end: bool,
 }
 
@@ -63,6 +64,11 @@ impl Model {
     pub(super) fn open(&mut self, fd: Raw) -> &mut File {
         self.close(fd);
         self.files.entry(fd).or_default()
+    }
+
+    /// One that is open.
+    pub(super) fn file(&mut self, fd: Raw) -> &mut File {
+        self.files.get_mut(&fd).unwrap()
     }
 
     pub(super) fn close(&mut self, fd: Raw) {
@@ -138,6 +144,10 @@ impl Model {
         };
         let key = (fd, change.filter);
         if let (Action::Add(delivery), None) = (change.action, self.knotes.get(&key)) {
+            let is_forgotten = file.forgets_at_end && file.ended.has(Filters::of(Filter::Write));
+            if is_forgotten && change.filter == Filter::Write {
+                return Answer::Broken(EPIPE);
+            }
             match file.refuses {
                 Some((filter, EPIPE)) if filter == change.filter => return Answer::Broken(EPIPE),
                 Some((filter, code)) if filter == change.filter => return Answer::Failed(code),
@@ -200,6 +210,7 @@ impl Model {
                 udata: knote.udata,
                 is_eof,
                 is_error: false,
+                is_last: is_eof && file.forgets_at_end,
                 fflags: file.error,
             });
             if is_eof && file.forgets_at_end {

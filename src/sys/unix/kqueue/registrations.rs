@@ -101,7 +101,7 @@ pub(crate) fn reregister(
         };
         let changes = plan::replace(Filters::NONE, before, old.delivery);
         let restored = kernel.control(fd, stamp, changes)?;
-        table.restore(fd, restored.added, stamp);
+        table.restore(fd, stamp, &restored);
         return Err(Refused::Change(code));
     }
     table.reoccupy(fd, token, interest, stamp, &outcome);
@@ -337,6 +337,19 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_change_leaves_a_broken_pipe_to_be_reported() {
+        for interest in modes().map(|mode| mode.remove(Interest::READABLE).unwrap()) {
+            let mut reactor = reactor(Filters::NONE);
+            reactor.kernel.open(FD).refuses = Some((Filter::Write, EPIPE));
+            reactor.register(FD, 1, interest).unwrap();
+            reactor.kernel.file(FD).refuses = Some((Filter::Read, EINVAL));
+            let outcome = reactor.reregister(FD, 2, both());
+            assert!(matches!(outcome, Err(Refused::Change(EINVAL))));
+            assert_eq!(reactor.tokens(), [1], "{interest:?}");
+        }
+    }
+
+    #[test]
     fn a_refused_change_does_not_arm_a_spent_one_shot() {
         let mut reactor = reactor(READ);
         let file = reactor.kernel.open(FD);
@@ -369,7 +382,7 @@ mod tests {
             reactor.kernel.open(FD).refuses = Some((Filter::Write, EPIPE));
             reactor.register(FD, 1, interest).unwrap();
             let events = reactor.select(64);
-            assert!(events[0].is_write_closed() && events[0].is_error());
+            assert!(events[0].is_writable() && events[0].is_write_closed());
             assert_eq!(reactor.tokens().len(), usize::from(interest.is_level()));
 
             reactor.reregister(FD, 2, interest).unwrap();
@@ -404,6 +417,12 @@ mod tests {
             reactor.kernel.end(FD, Filter::Write);
             reactor.kernel.end(FD, Filter::Read);
             assert_eq!(reactor.tokens(), [1]);
+            assert_eq!(reactor.kernel.knotes(), 0);
+            for _ in 0..2 {
+                let events = reactor.select(64);
+                assert_eq!(events.len(), usize::from(interest.is_level()));
+                assert!(events.iter().all(Event::is_write_closed));
+            }
             reactor.reregister(FD, 2, interest).unwrap();
             assert_eq!(reactor.tokens(), [2]);
             reactor.deregister(FD).unwrap();

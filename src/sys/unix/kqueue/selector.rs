@@ -432,6 +432,7 @@ fn notice(fields: &Fields) -> Notice {
         udata: fields.udata,
         is_eof: fields.flags & kqueue::EOF != 0,
         is_error: fields.flags & kqueue::ERROR != 0,
+        is_last: fields.flags & kqueue::ONESHOT != 0,
         fflags: fields.fflags,
     }
 }

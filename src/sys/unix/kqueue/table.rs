@@ -15,13 +15,16 @@
 //!
 //! Closing a descriptor deletes its knotes, and says so to nobody. An entry whose knotes are all
 //! missing belongs to a file that was closed, and means nothing for the one that has its number
-//! now. One exception: FreeBSD deletes the knotes of a pipe whose other end was closed when it has
-//! reported that; so knotes that have reported an end prove nothing by their absence.
+//! now. One exception: knotes that have reported an end prove nothing by their absence, since the end of
+//! a pipe may take them along.
 //!
 //! # Broken pipes
 //!
 //! Where a pipe with a closed other end takes no knote, its readiness (a write fails at once) is
 //! reported by the table itself, as the mode says.
+//!
+//! FreeBSD's `pipeclose` makes one-shots of the knotes that are there: they report the end, with
+//! `EV_ONESHOT`, and are gone. What level mode still has to say of writing then is said by the table.
 
 use std::os::fd::RawFd as Raw;
 
@@ -171,10 +174,15 @@ impl Table {
     }
 
     /// What the kernel has of a registration after a change that failed, with this stamp.
-    pub(crate) fn restore(&mut self, fd: Raw, knotes: Filters, stamp: usize) {
-        if let Some(entry) = self.entry(fd) {
-            entry.knotes = knotes;
-            entry.stamp = stamp;
+    pub(crate) fn restore(&mut self, fd: Raw, stamp: usize, outcome: &Outcome) {
+        let Some(entry) = self.entry(fd) else { return };
+        entry.knotes = outcome.added;
+        entry.stamp = stamp;
+        let before = self.broken.len();
+        self.broken.retain(|&(broken, _)| broken != fd);
+        let was_broken = self.broken.len() < before;
+        if was_broken || outcome.is_broken {
+            self.broken.push((fd, stamp));
         }
     }
 
@@ -248,10 +256,18 @@ impl Table {
             .get_mut(notice.ident)
             .and_then(Option::as_mut)
             .filter(|entry| entry.stamp == notice.udata);
-        let Some(entry) = entry else {
+        // It was made of one.
+        let (Some(entry), Ok(fd)) = (entry, Raw::try_from(notice.ident)) else {
             return Taken::Dropped;
         };
         let knote = Filters::of(notice.filter);
+        if notice.is_last {
+            entry.knotes = entry.knotes - knote;
+            let is_level = entry.delivery == Delivery::Level;
+            if is_level && notice.filter == Filter::Write {
+                self.broken.push((fd, entry.stamp));
+            }
+        }
         entry.is_disconnected |= notice.is_disconnection();
         if notice.is_eof {
             entry.ended |= knote;

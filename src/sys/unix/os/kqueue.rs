@@ -55,6 +55,8 @@ pub(crate) const ADD: u32 = libc::EV_ADD as u32;
 pub(crate) const DELETE: u32 = libc::EV_DELETE as u32;
 pub(crate) const ENABLE: u32 = libc::EV_ENABLE as u32;
 pub(crate) const DISABLE: u32 = libc::EV_DISABLE as u32;
+/// Never asked for: in an event it says that the kernel has deleted the knote.
+pub(crate) const ONESHOT: u32 = libc::EV_ONESHOT as u32;
 pub(crate) const CLEAR: u32 = libc::EV_CLEAR as u32;
 pub(crate) const DISPATCH: u32 = libc::EV_DISPATCH as u32;
 pub(crate) const RECEIPT: u32 = libc::EV_RECEIPT as u32;

@@ -33,6 +33,7 @@ pub(crate) const ADD: u32 = 0x1;
 pub(crate) const DELETE: u32 = 0x2;
 pub(crate) const ENABLE: u32 = 0x4;
 pub(crate) const DISABLE: u32 = 0x8;
+pub(crate) const ONESHOT: u32 = 0x10;
 pub(crate) const CLEAR: u32 = 0x20;
 pub(crate) const RECEIPT: u32 = 0x40;
 pub(crate) const DISPATCH: u32 = 0x80;
