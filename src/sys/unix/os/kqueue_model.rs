@@ -185,18 +185,21 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
     }
 }
 
-fn is_broken_pipe(fd: RawFd) -> bool {
+fn is_pipe(fd: RawFd) -> bool {
     // SAFETY: a `stat` is plain numbers, for which zeros are valid.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `stat` is writable.
     let outcome = unsafe { libc::fstat(fd, &mut stat) };
-    let is_pipe = outcome == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO;
+    outcome == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO
+}
+
+fn is_broken_pipe(fd: RawFd) -> bool {
     let mut asked = [libc::pollfd {
         fd,
         events: libc::POLLOUT,
         revents: 0,
     }];
-    is_pipe
+    is_pipe(fd)
         && super::poll::poll(&mut asked, Wait::NONE).is_ok()
         && asked[0].revents & libc::POLLERR != 0
 }
@@ -268,7 +271,8 @@ fn take(epoll: RawFd, filter: i32, room: usize, list: &mut List) -> io::Result<(
             _ => libc::EPOLLHUP | libc::EPOLLERR,
         };
         let is_eof = bits & closed != 0;
-        let has_failed = bits & libc::EPOLLERR != 0;
+        // A pipe that is broken has ended, without an error.
+        let has_failed = bits & libc::EPOLLERR != 0 && !is_pipe((data >> 32) as RawFd);
         list.0.push(Fields {
             ident: (data >> 32) as usize,
             filter,
