@@ -37,6 +37,8 @@ pub(super) struct Model {
     /// In the order in which they become pending.
     queue: VecDeque<(Raw, Filter)>,
     knotes: HashMap<(Raw, Filter), Knote>,
+    /// Apple's systems: the filter for out-of-band data is that of reading.
+    pub(super) except_is_read: bool,
 }
 
 /// An open file.
@@ -82,8 +84,14 @@ impl Model {
     }
 
     pub(super) fn is_ready(&self, fd: Raw, filter: Filter) -> bool {
+        let also_reads = self.except_is_read && filter == Filter::Except;
+        let filters = if also_reads {
+            Filters::of(filter) | Filters::of(Filter::Read)
+        } else {
+            Filters::of(filter)
+        };
         let file = self.files.get(&fd);
-        file.is_some_and(|file| file.ready.has(Filters::of(filter)))
+        file.is_some_and(|file| file.ready.has(filters))
     }
 
     /// Something arrives, or room does.
@@ -91,6 +99,9 @@ impl Model {
         if let Some(file) = self.files.get_mut(&fd) {
             file.ready |= Filters::of(filter);
             self.activate(fd, filter);
+            if self.except_is_read && filter == Filter::Read {
+                self.activate(fd, Filter::Except);
+            }
         }
     }
 
@@ -211,6 +222,8 @@ impl Model {
                 is_eof,
                 is_error: false,
                 is_last: is_eof && file.forgets_at_end,
+                is_out_of_band: filter == Filter::Except
+                    && file.ready.has(Filters::of(Filter::Except)),
                 fflags: file.error,
             });
             if is_eof && file.forgets_at_end {
@@ -223,6 +236,10 @@ impl Model {
 }
 
 impl Kernel for Model {
+    fn except_is_read(&self) -> bool {
+        self.except_is_read
+    }
+
     fn control(
         &mut self,
         fd: Raw,

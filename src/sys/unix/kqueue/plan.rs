@@ -67,14 +67,24 @@ pub(crate) struct Change {
 pub(crate) const MOST: usize = 2 * Filter::OF_DESCRIPTORS.len();
 
 /// Deletes some knotes of a descriptor, and adds others.
+///
+/// Where the filter for out-of-band data finds all that the one for reading finds (`except_is_read`), and nobody
+/// asks for that, its knote has edges in every mode: it would spin as a level, and be spent as a shot, for
+/// data that is not urgent.
 pub(crate) fn replace(
     old: Filters,
     new: Filters,
     delivery: Delivery,
+    except_is_read: bool,
 ) -> impl Iterator<Item = Change> {
+    let is_alone = except_is_read && !new.has(Filters::of(Filter::Read));
+    let delivery = move |filter| match filter {
+        Filter::Except if is_alone => Delivery::Edge,
+        _ => delivery,
+    };
     delete(old).chain(new.iter().map(move |filter| Change {
         filter,
-        action: Action::Add(delivery),
+        action: Action::Add(delivery(filter)),
     }))
 }
 
@@ -207,7 +217,7 @@ mod tests {
         for old in sets {
             for new in sets {
                 for mode in modes {
-                    let changes: Vec<_> = replace(old, new, mode).collect();
+                    let changes: Vec<_> = replace(old, new, mode, false).collect();
                     assert!(changes.len() <= MOST);
                     let (deleted, added): (Vec<Change>, Vec<Change>) = changes
                         .iter()

@@ -14,6 +14,9 @@ use crate::base::token::Token;
 
 /// What makes changes. Called with the table locked, so that it and the kernel change together.
 pub(crate) trait Kernel {
+    /// Whether the filter for out-of-band data finds all that the one for reading finds.
+    fn except_is_read(&self) -> bool;
+
     /// Makes changes to the knotes of one descriptor, which carry this stamp from now on.
     ///
     /// # Errors
@@ -62,7 +65,8 @@ pub(crate) fn register(
     }
     let stamp = table.new_stamp();
     let wanted = Filters::asked_for(interest);
-    let changes = plan::replace(Filters::NONE, wanted, Delivery::of(interest));
+    let delivery = Delivery::of(interest);
+    let changes = plan::replace(Filters::NONE, wanted, delivery, kernel.except_is_read());
     let outcome = kernel.control(fd, stamp, changes)?;
     if let Some(code) = outcome.error {
         kernel.control(fd, stamp, plan::delete(outcome.added))?;
@@ -84,7 +88,8 @@ pub(crate) fn reregister(
     let old = old.ok_or(Refused::NotFound)?;
     let stamp = table.new_stamp();
     let wanted = Filters::asked_for(interest);
-    let changes = plan::replace(old.knotes, wanted, Delivery::of(interest));
+    let delivery = Delivery::of(interest);
+    let changes = plan::replace(old.knotes, wanted, delivery, kernel.except_is_read());
     let outcome = kernel.control(fd, stamp, changes)?;
     if old.is_closed(&outcome) {
         table.vacate(fd);
@@ -99,7 +104,8 @@ pub(crate) fn reregister(
         } else {
             old.knotes
         };
-        let changes = plan::replace(Filters::NONE, before, old.delivery);
+        let except_is_read = kernel.except_is_read();
+        let changes = plan::replace(Filters::NONE, before, old.delivery, except_is_read);
         let restored = kernel.control(fd, stamp, changes)?;
         table.restore(fd, stamp, &restored);
         return Err(Refused::Change(code));
@@ -443,6 +449,41 @@ mod tests {
             reactor.reregister(FD, 2, interest).unwrap();
             let events = reactor.select(64);
             assert!(closed(&events[0]) && !events[0].is_error());
+        }
+    }
+
+    /// The filter finds all that reading does, and that must neither be reported nor spin.
+    #[test]
+    fn data_that_is_not_urgent_is_nothing_to_whoever_waits_for_urgent_data() {
+        let urgent = Interest::PRIORITY;
+        for interest in [urgent, urgent.level(), urgent.oneshot()] {
+            let mut reactor = reactor(READ);
+            reactor.kernel.except_is_read = true;
+            reactor.register(FD, 1, interest).unwrap();
+            assert!(reactor.tokens().is_empty());
+            reactor.kernel.make_ready(FD, Filter::Read);
+            assert!(reactor.tokens().is_empty());
+            assert_eq!(reactor.kernel.pending(), 0, "{interest:?} spins");
+
+            reactor.kernel.make_ready(FD, Filter::Except);
+            let events = reactor.select(64);
+            assert!(events[0].is_priority() && events[0].is_readable());
+            reactor.kernel.make_ready(FD, Filter::Read);
+            let is_again = !reactor.tokens().is_empty();
+            assert!(!(is_again && interest.is_oneshot()));
+        }
+    }
+
+    #[test]
+    fn urgent_data_is_a_level_where_reading_is_one_too() {
+        let interest = (Interest::READABLE | Interest::PRIORITY).level();
+        let mut reactor = reactor(READ);
+        reactor.kernel.except_is_read = true;
+        reactor.register(FD, 1, interest).unwrap();
+        assert!(!reactor.select(64)[0].is_priority());
+        reactor.kernel.make_ready(FD, Filter::Except);
+        for _ in 0..3 {
+            assert!(reactor.select(64)[0].is_priority());
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::filter::{Filter, Filters, Notice};
+use super::filter::{part_fflags, Filter, Filters, Notice};
 use super::plan::{self, Action, Answer, Change, Delivery, Outcome};
 use super::registrations::{self, Kernel, Refused};
 use super::table::{Entry, Rounds, Table, Taken};
@@ -315,6 +315,10 @@ fn hang_up_a_doorbell(queue: &Arc<OwnedFd>) -> io::Result<(Doorbell, Option<Raw>
 struct Queue<'a>(BorrowedFd<'a>);
 
 impl Kernel for Queue<'_> {
+    fn except_is_read(&self) -> bool {
+        kqueue::EXCEPT_IS_READ
+    }
+
     fn control(
         &mut self,
         raw: Raw,
@@ -426,14 +430,21 @@ fn meaning(code: Option<i32>, change: Change, is_open: impl FnOnce() -> bool) ->
 }
 
 fn notice(fields: &Fields) -> Notice {
+    let filter = filter(fields.filter);
+    let is_eof = fields.flags & kqueue::EOF != 0;
+    let (is_out_of_band, fflags) = match filter {
+        Filter::Except => part_fflags(fields.fflags, is_eof, kqueue::OUT_OF_BAND),
+        _ => (false, fields.fflags),
+    };
     Notice {
         ident: fields.ident,
-        filter: filter(fields.filter),
+        filter,
         udata: fields.udata,
-        is_eof: fields.flags & kqueue::EOF != 0,
+        is_eof,
         is_error: fields.flags & kqueue::ERROR != 0,
         is_last: fields.flags & kqueue::ONESHOT != 0,
-        fflags: fields.fflags,
+        is_out_of_band,
+        fflags,
     }
 }
 

@@ -268,6 +268,9 @@ impl Table {
                 self.broken.push((fd, entry.stamp));
             }
         }
+        if notice.is_idle() {
+            return Taken::Dropped;
+        }
         entry.is_disconnected |= notice.is_disconnection();
         if notice.is_eof {
             entry.ended |= knote;

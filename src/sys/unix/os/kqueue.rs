@@ -36,6 +36,10 @@ pub(crate) const EXCEPT: Option<i32> = None;
 #[cfg(not(capability = "interest_priority"))]
 pub(crate) const OUT_OF_BAND: u32 = 0;
 
+/// XNU has no filter for exceptions: `EVFILT_EXCEPT` runs that of reading, which is true of data and of the
+/// end too, and tells of out-of-band data by `NOTE_OOB` in `fflags`.
+pub(crate) const EXCEPT_IS_READ: bool = cfg!(target_vendor = "apple");
+
 #[cfg(doorbell = "kqueue")]
 pub(crate) const USER: Option<i32> = Some(libc::EVFILT_USER as i32);
 #[cfg(not(doorbell = "kqueue"))]

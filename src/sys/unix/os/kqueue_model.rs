@@ -23,7 +23,9 @@ use crate::base::wait::Wait;
 pub(crate) const READ: i32 = -1;
 pub(crate) const WRITE: i32 = -2;
 pub(crate) const EXCEPT: Option<i32> = Some(-3);
-pub(crate) const OUT_OF_BAND: u32 = 1;
+pub(crate) const OUT_OF_BAND: u32 = 2;
+/// As on Apple's systems.
+pub(crate) const EXCEPT_IS_READ: bool = true;
 pub(crate) const USER: Option<i32> = Some(USER_NUMBER);
 pub(crate) const AIO: Option<i32> = None;
 pub(crate) const LIO: Option<i32> = None;
@@ -75,7 +77,7 @@ static INNER: [AtomicI32; MOST_DESCRIPTORS * PARTS] = [NONE; MOST_DESCRIPTORS * 
 const FILTERS: [(i32, c_int); 3] = [
     (READ, libc::EPOLLIN | libc::EPOLLRDHUP),
     (WRITE, libc::EPOLLOUT),
-    (-3, libc::EPOLLPRI),
+    (-3, libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI),
 ];
 
 fn inner(queue: RawFd, part: usize) -> &'static AtomicI32 {
@@ -267,8 +269,8 @@ fn take(epoll: RawFd, filter: i32, room: usize, list: &mut List) -> io::Result<(
     for event in &events[..usize::try_from(number).unwrap_or(0)] {
         let (data, bits) = (event.u64, event.events as c_int);
         let closed = match filter {
-            READ => libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR,
-            _ => libc::EPOLLHUP | libc::EPOLLERR,
+            WRITE => libc::EPOLLHUP | libc::EPOLLERR,
+            _ => libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR,
         };
         let is_eof = bits & closed != 0;
         // A pipe that is broken has ended, without an error.
@@ -277,7 +279,12 @@ fn take(epoll: RawFd, filter: i32, room: usize, list: &mut List) -> io::Result<(
             ident: (data >> 32) as usize,
             filter,
             flags: if is_eof { EOF } else { 0 },
-            fflags: u32::from(has_failed),
+            fflags: match filter {
+                _ if has_failed => 1,
+                READ | WRITE => 0,
+                _ if bits & libc::EPOLLPRI != 0 => OUT_OF_BAND,
+                _ => 0,
+            },
             data: 0,
             udata: (data & 0xFFFF_FFFF) as usize,
         });
