@@ -5,7 +5,9 @@
 //! - "The filter is also run when an event is initially registered": a new knote is pending if its
 //!   condition holds.
 //! - "Re-adding an existing event will modify the parameters of the original event": nothing is said of
-//!   its mode or of reporting anew, so the model changes `udata` only.
+//!   its mode, so the model changes `udata` only.
+//! - A change of a knote that stays enabled runs the filter too, and makes it pending if its condition holds
+//!   (`kqueue_register`: `done_ev_add`).
 //! - `EV_CLEAR`: "After the event is retrieved by the user, its state is reset."
 //! - `EV_DISPATCH`: "Disable the event source immediately after delivery of an event."
 //! - Else "the filter is also run when the user attempts to retrieve the event", and what holds no more
@@ -185,7 +187,12 @@ impl Model {
                 self.queue.retain(|queued| *queued != key);
             }
             Action::ProbeDisabled => knote.is_enabled = false,
-            Action::Add(_) | Action::ProbeEnabled => knote.is_enabled = true,
+            Action::Add(_) | Action::ProbeEnabled => {
+                knote.is_enabled = true;
+                if self.is_ready(fd, change.filter) {
+                    self.activate(fd, change.filter);
+                }
+            }
         }
         Answer::Done
     }
@@ -262,19 +269,25 @@ pub(super) struct Reactor {
 }
 
 impl Reactor {
+    /// A source whose descriptor may be closed without our knowing.
     pub(super) fn register(
         &mut self,
         fd: Raw,
         token: usize,
         interest: Interest,
     ) -> Result<u64, Refused> {
-        registrations::register(
-            &mut self.table,
-            &mut self.kernel,
-            fd,
-            Token(token),
-            interest,
-        )
+        let (table, kernel) = (&mut self.table, &mut self.kernel);
+        registrations::register(table, kernel, fd, Token(token), interest, false)
+    }
+
+    pub(super) fn register_seen(
+        &mut self,
+        fd: Raw,
+        token: usize,
+        interest: Interest,
+    ) -> Result<u64, Refused> {
+        let (table, kernel) = (&mut self.table, &mut self.kernel);
+        registrations::register(table, kernel, fd, Token(token), interest, true)
     }
 
     pub(super) fn reregister(

@@ -51,9 +51,10 @@ impl Delivery {
 pub(crate) enum Action {
     Add(Delivery),
     Delete,
-    /// `EV_ENABLE`, for what is enabled: changes nothing, and fails if there is no knote.
+    /// `EV_ENABLE`, for what is enabled: changes nothing, and fails if there is no knote. It runs the filter, so
+    /// what is ready may be reported once more.
     ProbeEnabled,
-    /// `EV_DISABLE`, for what is disabled: likewise.
+    /// `EV_DISABLE`, for what is disabled: likewise, and reports nothing.
     ProbeDisabled,
 }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::RawFd as Raw;
 
-use super::filter::Filters;
+use super::filter::{Filter, Filters};
 use super::plan::{self, Change, Delivery, Outcome};
 use super::table::{Entry, Table};
 use crate::base::interest::Interest;
@@ -55,10 +55,10 @@ pub(crate) fn register(
     fd: Raw,
     token: Token,
     interest: Interest,
+    is_seen: bool,
 ) -> Result<u64, Refused> {
-    if let Some(entry) = table.get(fd) {
-        let probe = plan::probe(entry.knotes, entry.is_spent);
-        if !kernel.control(fd, entry.stamp, probe)?.found.is_none() {
+    if let Some(entry) = table.get(fd).cloned() {
+        if stands(table, kernel, fd, &entry)? {
             return Err(Refused::AlreadyExists);
         }
         table.vacate(fd);
@@ -72,7 +72,25 @@ pub(crate) fn register(
         kernel.control(fd, stamp, plan::delete(outcome.added))?;
         return Err(Refused::Change(code));
     }
-    Ok(table.occupy(fd, token, interest, stamp, &outcome))
+    Ok(table.occupy(fd, token, interest, is_seen, stamp, &outcome))
+}
+
+/// Whether an entry belongs to the file that has its number now.
+fn stands(table: &mut Table, kernel: &mut impl Kernel, fd: Raw, entry: &Entry) -> io::Result<bool> {
+    if entry.is_seen {
+        return Ok(true);
+    }
+    if !entry.knotes.is_none() {
+        let probe = plan::probe(entry.knotes, entry.is_spent);
+        return Ok(!kernel.control(fd, entry.stamp, probe)?.found.is_none());
+    }
+    // Of a pipe whose other end is closed: that takes no knote, now as then.
+    let stamp = table.new_stamp();
+    let write = Filters::of(Filter::Write);
+    let trial = plan::replace(Filters::NONE, write, Delivery::Once, false);
+    let outcome = kernel.control(fd, stamp, trial)?;
+    kernel.control(fd, stamp, plan::delete(outcome.added))?;
+    Ok(outcome.is_broken)
 }
 
 /// Gives the registration `old` of a descriptor another token and interest; what is ready is
@@ -134,7 +152,6 @@ pub(crate) fn deregister(
 
 #[cfg(test)]
 mod tests {
-    use super::super::filter::Filter;
     use super::super::model::{Reactor, EINVAL, EPIPE};
     use super::*;
     use crate::base::event::Event;
@@ -285,13 +302,45 @@ mod tests {
     fn a_second_registration_is_refused_and_changes_nothing() {
         for interest in modes() {
             let mut reactor = reactor(READ);
-            reactor.register(FD, 1, interest).unwrap();
+            reactor.register_seen(FD, 1, interest).unwrap();
             reactor.tokens();
             let second = reactor.register(FD, 2, both().level());
             assert!(matches!(second, Err(Refused::AlreadyExists)), "{second:?}");
             let expected: &[usize] = if interest.is_level() { &[1] } else { &[] };
             assert_eq!(reactor.tokens(), expected, "{interest:?}");
         }
+    }
+
+    /// A probe runs the filter, which may report what it finds once more.
+    #[test]
+    fn a_second_registration_of_what_is_unseen_is_refused_and_costs_an_event_at_most() {
+        for interest in modes() {
+            let mut reactor = reactor(READ);
+            let first = reactor.register_seen(FD, 1, interest).unwrap();
+            reactor.tokens();
+            reactor.table.detach(FD, first);
+            let second = reactor.register(FD, 2, both().level());
+            assert!(matches!(second, Err(Refused::AlreadyExists)), "{second:?}");
+            assert!(reactor.tokens().iter().all(|token| *token == 1));
+            let is_again = !reactor.tokens().is_empty();
+            assert_eq!(is_again, interest.is_level(), "{interest:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_without_a_knote_is_registered_once() {
+        let mut reactor = reactor(Filters::NONE);
+        reactor.kernel.open(FD).refuses = Some((Filter::Write, EPIPE));
+        reactor.register(FD, 1, Interest::WRITABLE).unwrap();
+        let second = reactor.register(FD, 2, Interest::READABLE);
+        assert!(matches!(second, Err(Refused::AlreadyExists)), "{second:?}");
+        assert_eq!(reactor.tokens(), [1]);
+        assert_eq!(reactor.kernel.knotes(), 0);
+
+        reactor.kernel.open(FD).ready = READ;
+        reactor.register(FD, 3, Interest::READABLE).unwrap();
+        assert_eq!(reactor.tokens(), [3]);
+        assert_eq!(reactor.kernel.knotes(), 1);
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<Option<Registration>> {
-        let number = self.insert(raw, token, interest)?;
+        let number = self.insert(raw, token, interest, true)?;
         Ok(Some(Registration {
             table: Arc::clone(&self.table),
             fd: raw,
@@ -191,7 +191,7 @@ impl Selector {
         interest: Interest,
     ) -> io::Result<()> {
         check_pollable(raw)?;
-        self.insert(raw, token, interest).map(drop)
+        self.insert(raw, token, interest, false).map(drop)
     }
 
     pub(crate) fn reregister_unseen(
@@ -207,14 +207,14 @@ impl Selector {
         self.remove(raw, |table| table.get(raw).cloned())
     }
 
-    fn insert(&self, raw: Raw, token: Token, interest: Interest) -> io::Result<u64> {
+    fn insert(&self, raw: Raw, token: Token, interest: Interest, is_seen: bool) -> io::Result<u64> {
         require_possible(interest)?;
         if raw == self.queue.as_raw_fd() || Some(raw) == self.bell {
             return Err(io::Error::from_raw_os_error(poll::INVALID));
         }
         let mut table = self.table();
-        let outcome =
-            registrations::register(&mut table, &mut self.kernel(), raw, token, interest);
+        let kernel = &mut self.kernel();
+        let outcome = registrations::register(&mut table, kernel, raw, token, interest, is_seen);
         self.announce(table, raw);
         outcome.map_err(|refused| explain(raw, refused))
     }
@@ -271,7 +271,12 @@ impl Registration {
 
     /// The source goes on without us, registered until it is closed.
     pub(crate) fn detach(mut self) {
+        self.table().detach(self.fd, self.number);
         self.is_detached = true;
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -280,7 +285,7 @@ impl Drop for Registration {
         if self.is_detached {
             return;
         }
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table();
         if table.registered(self.fd, self.number).is_some() {
             table.vacate(self.fd);
         }

@@ -15,7 +15,8 @@
 //!
 //! Closing a descriptor deletes its knotes, and says so to nobody. An entry whose knotes are all
 //! missing belongs to a file that was closed, and means nothing for the one that has its number
-//! now. One exception: knotes that have reported an end prove nothing by their absence, since the end of
+//! now. To ask, the knotes of an unseen source are probed, which may report it once more; a seen one ends
+//! before its descriptor is closed, and is not asked about. One exception: knotes that have reported an end prove nothing by their absence, since the end of
 //! a pipe may take them along.
 //!
 //! # Broken pipes
@@ -61,6 +62,8 @@ pub(crate) struct Entry {
     pub(crate) delivery: Delivery,
     /// One-shot, and reported.
     pub(crate) is_spent: bool,
+    /// Ends before its descriptor is closed, so there is no doubt that it lasts.
+    pub(crate) is_seen: bool,
     token: Token,
     /// The knotes that have reported an end.
     ended: Filters,
@@ -113,13 +116,24 @@ impl Table {
         fd: Raw,
         token: Token,
         interest: Interest,
+        is_seen: bool,
         stamp: usize,
         outcome: &Outcome,
     ) -> u64 {
         self.registrations += 1;
         let registration = self.registrations;
         self.enter(fd, registration, token, interest, stamp, outcome);
+        if let Some(entry) = self.entry(fd) {
+            entry.is_seen = is_seen;
+        }
         registration
+    }
+
+    /// A source goes on without us: from now on its descriptor may be closed without our knowing.
+    pub(crate) fn detach(&mut self, fd: Raw, registration: u64) {
+        if let Some(entry) = self.entry(fd) {
+            entry.is_seen &= entry.registration != registration;
+        }
     }
 
     /// Enters what was changed, unless it is not registered.
@@ -132,9 +146,10 @@ impl Table {
         outcome: &Outcome,
     ) {
         let Some(before) = self.get(fd) else { return };
-        let is_disconnected = before.is_disconnected;
+        let (is_seen, is_disconnected) = (before.is_seen, before.is_disconnected);
         self.enter(fd, before.registration, token, interest, stamp, outcome);
         if let Some(entry) = self.entry(fd) {
+            entry.is_seen = is_seen;
             entry.is_disconnected = is_disconnected;
         }
     }
@@ -160,6 +175,7 @@ impl Table {
             knotes: outcome.added,
             delivery: Delivery::of(interest),
             is_spent: false,
+            is_seen: false,
             token,
             ended: Filters::NONE,
             is_disconnected: false,

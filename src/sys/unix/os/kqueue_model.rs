@@ -11,9 +11,11 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{c_int, epoll_event};
 
@@ -172,10 +174,17 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
             if change.flags & DISPATCH != 0 {
                 events |= libc::EPOLLONESHOT;
             }
-            add(epoll, libc::EPOLL_CTL_ADD, fd, events, data)
+            add(epoll, libc::EPOLL_CTL_ADD, fd, events, data)?;
+            known().insert((epoll, fd), events);
+            Ok(())
         }
+        // Runs the filter, which reports what is ready once more.
+        ENABLE => match known().get(&(epoll, fd)) {
+            Some(events) => add(epoll, libc::EPOLL_CTL_MOD, fd, *events, data),
+            None => Err(io::Error::from_raw_os_error(MISSING)),
+        },
         DELETE => add(epoll, libc::EPOLL_CTL_DEL, fd, 0, 0),
-        // Enables or disables what is so already: does it exist?
+        // Disables what is so already: does it exist?
         _ => match add(epoll, libc::EPOLL_CTL_ADD, fd, 0, 0) {
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(err) => Err(err),
@@ -185,6 +194,12 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
             }
         },
     }
+}
+
+/// The events of each knote, which outlive it: what the instance does not know is not there.
+fn known() -> MutexGuard<'static, BTreeMap<(RawFd, RawFd), c_int>> {
+    static KNOWN: Mutex<BTreeMap<(RawFd, RawFd), c_int>> = Mutex::new(BTreeMap::new());
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_pipe(fd: RawFd) -> bool {
