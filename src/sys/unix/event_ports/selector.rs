@@ -135,7 +135,20 @@ impl Selector {
         let mut fruitless = 0;
         while events.len() < most {
             let room = (most - events.len()).min(event_ports::MOST_EVENTS);
-            event_ports::wait(self.shared.port.as_fd(), &mut buffer.events, room, wait)?;
+            let port = self.shared.port.as_fd();
+            event_ports::wait(port, &mut buffer.events, room, wait)?;
+            if buffer.events.is_alert() {
+                // Whoever rings from now on is heard in the next wait; what he rang for is looked at after
+                // this one.
+                event_ports::end_alert(port)?;
+                wait = Wait::NONE;
+                // Nobody who goes on ringing keeps us here.
+                fruitless += 1;
+                if fruitless > 1 + self.shared.table().len() {
+                    break;
+                }
+                continue;
+            }
             let known = events.len();
             buffer.look_again();
             let mut table = self.shared.table();
