@@ -64,7 +64,7 @@ pub(crate) fn send(port: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::port_send(port.as_raw_fd(), 0, std::ptr::null_mut()) }).map(drop)
 }
 
-/// Whether [`send`] has failed for want of something that is going to be there again.
+/// Whether [`associate`] or [`send`] has failed for want of something that is going to be there again.
 pub(crate) fn is_full(err: &io::Error) -> bool {
     matches!(err.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM))
 }
