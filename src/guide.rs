@@ -357,7 +357,8 @@
 //! |---|---|---|---|
 //! | Linux | epoll(7), poll(2) | an eventfd | the whole suite, on both backends |
 //! | Android | epoll(7), poll(2) | an eventfd | type-checked only |
-//! | macOS, iOS, tvOS, watchOS, visionOS, FreeBSD, DragonFly | kqueue(2), poll(2) | `EVFILT_USER` | type-checked; the logic of the backend runs over a model |
+//! | macOS, iOS, tvOS, watchOS, visionOS | kqueue(2) | `EVFILT_USER` | type-checked; the logic of the backend runs over a model |
+//! | FreeBSD, DragonFly | kqueue(2), poll(2) | `EVFILT_USER` | the same |
 //! | NetBSD, OpenBSD | kqueue(2), poll(2) | a pipe | the same |
 //! | Solaris, illumos | event ports, poll(2) | `port_send` | the same |
 //! | Windows | a completion port | a posted packet | the whole suite, under Wine |
