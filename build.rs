@@ -40,7 +40,8 @@ const UNIX_DATAGRAMS: &str = "unix_datagrams";
 const PIPES: &str = "pipes";
 /// Unix socket addresses outside the file system.
 const ABSTRACT_UNIX: &str = "abstract_unix";
-/// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half.
+/// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half. Older kernels of FreeBSD and illumos
+/// ignore the bit, which is as if it were not there.
 const RDHUP: &str = "rdhup";
 /// poll(2) is no backend: on XNU it reports every end as `POLLHUP`, and then never `POLLOUT`, so a stream whose
 /// peer has shut down its writing half would count as closed and could not be waited for to be written.
@@ -58,8 +59,8 @@ const SYSTEMS: &[System] = &[
     System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     // Rust supports NetBSD 9, which lacks `EVFILT_USER`; OpenBSD got it late.
     System { name: "dragonfly", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, PRIORITY] },
-    System { name: "freebsd",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
-    System { name: "illumos",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "freebsd",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, RDHUP, AIO, LIO] },
+    System { name: "illumos",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, RDHUP] },
     System { name: "ios",       handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
     System { name: "macos",     handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
     System { name: "netbsd",    handle: "fd", selector: "kqueue",      doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
@@ -78,7 +79,7 @@ const SYSTEMS: &[System] = &[
     System { name: "fuchsia",   handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
     System { name: "haiku",     handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "hermit",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[] },
-    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
     System { name: "nto",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "vita",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, PIPES] },

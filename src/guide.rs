@@ -403,6 +403,9 @@
 //! **The descriptor of a poll** (`AsFd`, `AsRawFd`) can be watched by another loop. On epoll and
 //! kqueue it becomes readable for everything that is registered, on poll(2) and event ports for wakes only.
 //!
+//! **fork(2).** Make the poll in the child. What belongs to a poll is not all inherited: a queue of kqueue
+//! is not, and of the others parent and child would share one.
+//!
 //! **Which backend** is chosen when the poll is built: by [`Poll::builder`], else by the environment
 //! variable `WAKEFUL_BACKEND` (`auto`, or a [`Backend`]'s name), else the best.
 //!
