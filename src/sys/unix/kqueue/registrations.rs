@@ -69,20 +69,30 @@ pub(crate) fn register(
     let changes = plan::replace(Filters::NONE, wanted, delivery, kernel.except_is_read());
     let outcome = kernel.control(fd, stamp, changes)?;
     if let Some(code) = outcome.error {
-        kernel.control(fd, stamp, plan::delete(outcome.added))?;
+        // Also what nobody has said that it was added.
+        kernel.control(fd, stamp, plan::delete(wanted))?;
         return Err(Refused::Change(code));
     }
     Ok(table.occupy(fd, token, interest, is_seen, stamp, &outcome))
 }
 
 /// Whether an entry belongs to the file that has its number now.
-fn stands(table: &mut Table, kernel: &mut impl Kernel, fd: Raw, entry: &Entry) -> io::Result<bool> {
+fn stands(
+    table: &mut Table,
+    kernel: &mut impl Kernel,
+    fd: Raw,
+    entry: &Entry,
+) -> Result<bool, Refused> {
     if entry.is_seen {
         return Ok(true);
     }
     if !entry.knotes.is_none() {
         let probe = plan::probe(entry.knotes, entry.is_spent);
-        return Ok(!kernel.control(fd, entry.stamp, probe)?.found.is_none());
+        let outcome = kernel.control(fd, entry.stamp, probe)?;
+        return match outcome.error {
+            Some(code) if outcome.found.is_none() => Err(Refused::Change(code)),
+            _ => Ok(!outcome.found.is_none()),
+        };
     }
     // Of a pipe whose other end is closed: that takes no knote, now as then.
     let stamp = table.new_stamp();
@@ -115,7 +125,7 @@ pub(crate) fn reregister(
         return Err(Refused::NotFound);
     }
     if let Some(code) = outcome.error {
-        kernel.control(fd, stamp, plan::delete(outcome.added))?;
+        kernel.control(fd, stamp, plan::delete(wanted))?;
         // Back to what it was; a one-shot that is spent reports nothing without its knotes too.
         let before = if old.is_spent {
             Filters::NONE

@@ -16,8 +16,8 @@
 //! Closing a descriptor deletes its knotes, and says so to nobody. An entry whose knotes are all
 //! missing belongs to a file that was closed, and means nothing for the one that has its number
 //! now. To ask, the knotes of an unseen source are probed, which may report it once more; a seen one ends
-//! before its descriptor is closed, and is not asked about. One exception: knotes that have reported an end prove nothing by their absence, since the end of
-//! a pipe may take them along.
+//! before its descriptor is closed, and is not asked about. One exception: knotes that have reported an end
+//! prove nothing by their absence, since the end of a pipe may take them along.
 //!
 //! # Broken pipes
 //!
