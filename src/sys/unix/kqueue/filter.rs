@@ -221,7 +221,6 @@ mod tests {
     fn notices_become_readiness_as_the_manuals_say() {
         const R: Readiness = Readiness::READABLE;
         const W: Readiness = Readiness::WRITABLE;
-        const P: Readiness = Readiness::PRIORITY;
         const E: Readiness = Readiness::ERROR;
         const RC: Readiness = Readiness::READ_CLOSED;
         const WC: Readiness = Readiness::WRITE_CLOSED;
