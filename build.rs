@@ -12,7 +12,7 @@ struct System {
     name: &'static str,
     /// How programs name what they do I/O with: `fd` or `windows`.
     handle: &'static str,
-    /// The best readiness interface; poll(2) comes with every Unix besides.
+    /// The best readiness interface; poll(2) comes with every Unix besides, but for [`NO_POLL`].
     selector: &'static str,
     /// What interrupts a sleeping poller.
     doorbell: &'static str,
@@ -40,8 +40,12 @@ const UNIX_DATAGRAMS: &str = "unix_datagrams";
 const PIPES: &str = "pipes";
 /// Unix socket addresses outside the file system.
 const ABSTRACT_UNIX: &str = "abstract_unix";
-/// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half.
+/// `POLLRDHUP`: poll(2) tells when the peer has shut down its writing half. Older kernels of FreeBSD and illumos
+/// ignore the bit, which is as if it were not there.
 const RDHUP: &str = "rdhup";
+/// poll(2) is no backend: on XNU it reports every end as `POLLHUP`, and then never `POLLOUT`, so a stream whose
+/// peer has shut down its writing half would count as closed and could not be waited for to be written.
+const NO_POLL: &str = "no_poll";
 /// A program has one thread, so nobody ends a wait but the system.
 const ONE_THREAD: &str = "one_thread";
 /// `Interest::AIO`, `Interest::LIO` and `Interest::PRIORITY`.
@@ -55,16 +59,16 @@ const SYSTEMS: &[System] = &[
     System { name: "android",   handle: "fd", selector: "epoll",       doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     // Rust supports NetBSD 9, which lacks `EVFILT_USER`; OpenBSD got it late.
     System { name: "dragonfly", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, PRIORITY] },
-    System { name: "freebsd",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, AIO, LIO] },
-    System { name: "illumos",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
-    System { name: "ios",       handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
-    System { name: "macos",     handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    System { name: "freebsd",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, RDHUP, AIO, LIO] },
+    System { name: "illumos",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, RDHUP] },
+    System { name: "ios",       handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
+    System { name: "macos",     handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
     System { name: "netbsd",    handle: "fd", selector: "kqueue",      doorbell: "pipe",    capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
     System { name: "openbsd",   handle: "fd", selector: "kqueue",      doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, PPOLL, PRIORITY] },
     System { name: "solaris",   handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
-    System { name: "tvos",      handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
-    System { name: "visionos",  handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
-    System { name: "watchos",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, AIO, PRIORITY] },
+    System { name: "tvos",      handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
+    System { name: "visionos",  handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
+    System { name: "watchos",   handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, NO_POLL, AIO, PRIORITY] },
     // Tests of backends on Linux, over a model of what that lacks: `ci/models.sh`.
     System { name: "model of kqueue", handle: "fd", selector: "kqueue",      doorbell: "kqueue",  capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
     System { name: "model of event_ports", handle: "fd", selector: "event_ports", doorbell: "event_ports", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN, EPOLL_PWAIT2, PPOLL, TIMER_SLACK, ABSTRACT_UNIX, RDHUP, PRIORITY] },
@@ -79,7 +83,7 @@ const SYSTEMS: &[System] = &[
     System { name: "hermit",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[] },
     // The Nintendo 3DS: sockets are all that it can wait for.
     System { name: "horizon",   handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[SOCKETS] },
-    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
+    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
     System { name: "nto",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "nuttx",     handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },

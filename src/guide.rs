@@ -357,7 +357,8 @@
 //! |---|---|---|---|
 //! | Linux | epoll(7), poll(2) | an eventfd | the whole suite, on both backends |
 //! | Android | epoll(7), poll(2) | an eventfd | type-checked only |
-//! | macOS, iOS, tvOS, watchOS, visionOS, FreeBSD, DragonFly | kqueue(2), poll(2) | `EVFILT_USER` | type-checked; the logic of the backend runs over a model |
+//! | macOS, iOS, tvOS, watchOS, visionOS | kqueue(2) | `EVFILT_USER` | type-checked; the logic of the backend runs over a model |
+//! | FreeBSD, DragonFly | kqueue(2), poll(2) | `EVFILT_USER` | the same |
 //! | NetBSD, OpenBSD | kqueue(2), poll(2) | a pipe | the same |
 //! | Solaris, illumos | event ports, poll(2) | `port_send` | the same |
 //! | Windows | a completion port | a posted packet | the whole suite, under Wine |
@@ -405,6 +406,9 @@
 //!
 //! **The descriptor of a poll** (`AsFd`, `AsRawFd`) can be watched by another loop. On epoll and
 //! kqueue it becomes readable for everything that is registered, on poll(2) and event ports for wakes only.
+//!
+//! **fork(2).** Make the poll in the child. What belongs to a poll is not all inherited: a queue of kqueue
+//! is not, and of the others parent and child would share one.
 //!
 //! **Which backend** is chosen when the poll is built: by [`Poll::builder`], else by the environment
 //! variable `WAKEFUL_BACKEND` (`auto`, or a [`Backend`]'s name), else the best.

@@ -22,7 +22,7 @@ use wakeful::net::{TcpListener, TcpStream, UdpSocket};
 use wakeful::time::Timer;
 use wakeful::{Backend, Events, Interest, Poll, Registry, Token, Waker};
 
-use common::{assert_would_block, expect_event, poll_once, PATIENCE};
+use common::{assert_would_block, expect_event, poll_once, tells_of_the_end, PATIENCE};
 
 /// Streams whose ends are both here: of the Unix domain where the system has them, else over loopback.
 #[cfg(unix)]
@@ -569,10 +569,8 @@ fn the_end_of_a_stream_is_reached_or_left_alone() {
             let (mut stream, there) = stream_with(0);
             register(&poll, &mut stream, TOKEN, Interest::READABLE);
             drop(there);
-            // WASI only says that the end can be read.
-            expect_event(&mut poll, &mut events, TOKEN, |event| {
-                event.is_read_closed() || cfg!(target_family = "wasm")
-            });
+            let is_end = tells_of_the_end(poll.backend());
+            expect_event(&mut poll, &mut events, TOKEN, is_end);
             if reads {
                 assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
             }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use wakeful::event::Event;
 use wakeful::unix::pipe::{self, Receiver, Sender};
-use wakeful::{Interest, Poll, Token};
+use wakeful::{Backend, Interest, Poll, Token};
 
 use common::{
     assert_kind, assert_nonblocking_and_cloexec, assert_would_block, expect_event, is_nonblocking,
@@ -128,7 +128,8 @@ fn a_receiver_that_is_dropped_is_write_closed() {
         drop(receiver);
 
         let event = expect_event(&mut poll, &mut events, SENDER, Event::is_write_closed);
-        assert!(event.is_error());
+        // What else it is depends on the system.
+        assert!(event.is_error() || poll.backend() != Backend::Epoll);
         assert_kind(sender.write(b"x"), ErrorKind::BrokenPipe);
     }
 }

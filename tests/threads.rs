@@ -50,6 +50,63 @@ fn raw_descriptors_registered_during_a_wait_are_reported() {
     });
 }
 
+/// Event ports forget a descriptor when they report it, which is not to be taken for its end.
+#[cfg(unix)]
+#[test]
+fn a_second_registration_is_refused_also_while_the_first_is_reported() {
+    use std::io::ErrorKind;
+    use std::os::fd::AsRawFd;
+    use wakeful::unix::SourceFd;
+
+    on_each_backend(|backend| {
+        let poller = Poller::start(backend, 8);
+        let (mut sender, mut receiver) = pipe::new().unwrap();
+        let fd = receiver.as_raw_fd();
+        let register = |token| {
+            let mut source = SourceFd(&fd);
+            let registry = &poller.registry;
+            registry.register(&mut source, Token(token), Interest::READABLE)
+        };
+        register(1).unwrap();
+        for _ in 0..500 {
+            sender.write_all(b"x").unwrap();
+            let second = register(2).unwrap_err();
+            assert_eq!(second.kind(), ErrorKind::AlreadyExists);
+            receiver.read_exact(&mut [0]).unwrap();
+        }
+        assert!(poller.until_woken().iter().all(|&token| token == 1));
+        poller.stop();
+    });
+}
+
+/// Some kernels take no knote for such a pipe, so nothing of theirs ends the wait.
+#[cfg(unix)]
+#[test]
+fn a_pipe_without_a_reader_that_is_registered_during_a_wait_is_reported() {
+    on_each_backend(|backend| {
+        let poller = Poller::start(backend, 8);
+        for round in 0..20 {
+            let (mut sender, receiver) = pipe::new().unwrap();
+            drop(receiver);
+            wait_until_asleep(poller.thread.number);
+            let (first, second) = (2 * round, 2 * round + 1);
+            poller
+                .registry
+                .register(&mut sender, Token(first), Interest::WRITABLE)
+                .unwrap();
+            assert_eq!(poller.next(), [first]);
+            wait_until_asleep(poller.thread.number);
+            poller
+                .registry
+                .reregister(&mut sender, Token(second), Interest::WRITABLE)
+                .unwrap();
+            assert_eq!(poller.next(), [second]);
+            poller.registry.deregister(&mut sender).unwrap();
+        }
+        poller.stop();
+    });
+}
+
 #[test]
 #[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn new_token_and_interest_hold_during_a_wait() {

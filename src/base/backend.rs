@@ -56,8 +56,9 @@ pub enum Backend {
     /// [Event ports]: https://illumos.org/man/3C/port_associate
     #[doc(alias = "port_getn")]
     EventPorts,
-    /// [poll(2)]: every Unix, and WASI. Knows only levels, so edges are emulated; the cost of a wait
-    /// grows with the number of sources.
+    /// [poll(2)]: WASI, and every Unix but Apple's, where it does not tell a stream that is half closed
+    /// from one that is closed. Knows only levels, so edges are emulated; the cost of a wait grows
+    /// with the number of sources.
     ///
     /// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
     #[doc(alias = "ppoll")]
@@ -86,7 +87,7 @@ impl Backend {
     /// An error, unless this is `offered`, what a selector is made for.
     #[cfg(feature = "os-poll")]
     pub(crate) fn require(self, offered: Backend) -> io::Result<()> {
-        if self == offered {
+        if self == offered && AVAILABLE.contains(&self) {
             return Ok(());
         }
         let available: Vec<_> = AVAILABLE.iter().map(Backend::to_string).collect();
@@ -122,8 +123,10 @@ impl Backend {
 const AVAILABLE: &[Backend] = &[];
 #[cfg(all(feature = "os-poll", selector = "epoll"))]
 const AVAILABLE: &[Backend] = &[Backend::Epoll, Backend::Poll];
-#[cfg(all(feature = "os-poll", selector = "kqueue"))]
+#[cfg(all(feature = "os-poll", selector = "kqueue", not(capability = "no_poll")))]
 const AVAILABLE: &[Backend] = &[Backend::Kqueue, Backend::Poll];
+#[cfg(all(feature = "os-poll", selector = "kqueue", capability = "no_poll"))]
+const AVAILABLE: &[Backend] = &[Backend::Kqueue];
 #[cfg(all(feature = "os-poll", selector = "event_ports"))]
 const AVAILABLE: &[Backend] = &[Backend::EventPorts, Backend::Poll];
 #[cfg(all(feature = "os-poll", selector = "poll"))]

@@ -23,7 +23,7 @@ use crate::base::token::Token;
 /// | [`is_error`] | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error in `fflags` | `POLLERR` |
 /// | [`is_read_closed`] | `EPOLLHUP`, or `EPOLLIN` with `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `POLLHUP` or `POLLRDHUP` |
 /// | [`is_write_closed`] | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | as epoll |
-/// | [`is_priority`] | `EPOLLPRI` | `EVFILT_EXCEPT` | `POLLPRI` |
+/// | [`is_priority`] | `EPOLLPRI` | `EVFILT_EXCEPT` with `NOTE_OOB` | `POLLPRI` |
 /// | [`is_aio`], [`is_lio`] | | `EVFILT_AIO`, `EVFILT_LIO` | |
 ///
 /// kqueue watches each direction by itself, and tells of the end of one only whoever asked for that one; an

@@ -83,8 +83,8 @@ impl Interest {
     ///
     /// # Platforms
     ///
-    /// DragonFly, FreeBSD and Apple's systems, with kqueue. Apple's have the filter, but say that it is
-    /// not supported.
+    /// DragonFly, FreeBSD and Apple's systems, with kqueue. Only on FreeBSD anything comes: the others have
+    /// the number of the filter, and nothing behind it.
     #[cfg(capability = "interest_aio")]
     pub const AIO: Interest = Interest(bits(AIO));
 

@@ -57,11 +57,16 @@ pub fn new() -> io::Result<(Sender, Receiver)> {
 /// The end of a pipe to write to.
 ///
 /// Writable when there is room. When the last [`Receiver`] is gone, an event says so
-/// (`is_error`, `is_write_closed`), and a write fails with
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). Writes go through [`Write`](io::Write).
+/// (`is_write_closed`), and a write fails with [`BrokenPipe`](io::ErrorKind::BrokenPipe). Writes go
+/// through [`Write`](io::Write).
 ///
 /// Also made from the standard input of a child process, and from any descriptor. Neither is made
 /// non-blocking by that: call [`set_nonblocking`](Sender::set_nonblocking).
+///
+/// # Platforms
+///
+/// On Linux the event that says so is `is_error` too. Kernels with kqueue(2) tell of an end without an
+/// error.
 ///
 /// # Examples
 ///

@@ -65,7 +65,7 @@ enum Mode {
     Level,
     /// Not reported yet, edge and level alike.
     Once,
-    /// Reported once.
+    /// Reported once, or given up.
     Spent,
 }
 
@@ -257,6 +257,12 @@ impl Arm {
         self.priority.expose(Backoff::SHORTEST);
         // Mostly ready and seldom waited for, so not worth much noise.
         self.write.expose(Backoff(Backoff::LONGEST));
+    }
+
+    /// The system does not take questions about this source: nothing is asked, or reported, until it is
+    /// registered anew.
+    pub(crate) fn give_up(&mut self) {
+        self.mode = Mode::Spent;
     }
 
     /// Whether an error could come that would have to be reported, while something is latched.

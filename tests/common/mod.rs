@@ -45,6 +45,14 @@ pub(crate) fn polls() -> impl Iterator<Item = (Poll, Events)> {
     })
 }
 
+/// What tells that a peer has shut down its writing half, on a backend: without `POLLRDHUP` poll(2) and its kin
+/// say only that there is an end to be read.
+pub(crate) fn tells_of_the_end(backend: Backend) -> impl Fn(&Event) -> bool + Copy {
+    let asks_poll = matches!(backend, Backend::Poll | Backend::EventPorts);
+    let is_only_readable = asks_poll && !cfg!(capability = "rdhup");
+    move |event| event.is_read_closed() || (is_only_readable && event.is_readable())
+}
+
 /// Polls until there is an event under `token` for which `wanted` holds.
 #[track_caller]
 pub(crate) fn expect_event(

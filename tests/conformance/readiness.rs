@@ -11,8 +11,8 @@ use wakeful::event::{Event, Readiness};
 use wakeful::net::{TcpStream, UdpSocket};
 use wakeful::{user, Events, Interest, Poll, Token, Waker};
 
-use crate::common::{assert_would_block, expect_event, poll_once, when_ready};
-use crate::modes::{tells_of_the_end, MODES};
+use crate::common::{assert_would_block, expect_event, poll_once, tells_of_the_end, when_ready};
+use crate::modes::MODES;
 use crate::stress::{on_each_backend, poll_now, poll_of, poll_some, tokens, Dice};
 use crate::subjects::{
     for_each, loopback, read_all, std_pair, subjects, tcp_pair, until_blocked, Foreign,
@@ -311,7 +311,7 @@ fn r8_the_end_of_a_stream_is_readable() {
         let (mut poll, mut events, mut stream, peer) = registered(backend, Interest::READABLE);
         assert_would_block(stream.read(&mut [0; 8]));
         peer.shutdown(Shutdown::Write).unwrap();
-        let event = expect_event(&mut poll, &mut events, FIRST, tells_of_the_end);
+        let event = expect_event(&mut poll, &mut events, FIRST, tells_of_the_end(backend));
         assert!(event.is_readable(), "{event:?}");
         for _ in 0..3 {
             assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
@@ -531,7 +531,7 @@ fn r12_readiness_says_what_the_event_says() {
             &mut poll,
             &mut events,
             FIRST,
-            tells_of_the_end,
+            tells_of_the_end(backend),
         ));
     });
 }

@@ -173,6 +173,7 @@ impl Selector {
             return Err(io::Error::from_raw_os_error(poll::INVALID));
         }
         let arm = Arm::new(interest, seen);
+        poll::check_taken(raw, bits(Levels::asked_for(interest)))?;
         self.shared.change(|table| {
             if table.index_of(raw).is_some() {
                 return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
@@ -227,7 +228,8 @@ impl Selector {
         self.shared.wait_ended.notify_all();
         let mut answers = outcome?;
         if buffer.polled[0].revents != 0 {
-            answers -= 1;
+            // Saturating, here and below: a system that counts wrongly is not to be believed, nor to be fatal.
+            answers = answers.saturating_sub(1);
             self.shared.doorbell.silence();
         }
         let now = Instant::now();
@@ -236,7 +238,7 @@ impl Selector {
             table.slots[index].in_doubt = false;
             let answer = buffer.polled[1 + index];
             if answer.revents == 0 && answer.fd >= 0 {
-                let nothing = table.answer(index, answer, now);
+                let nothing = table.answer(index, answer, now, is_open);
                 debug_assert!(nothing.is_none(), "silence is not reported");
             }
             if answer.revents == 0 {
@@ -258,8 +260,8 @@ impl Selector {
             if answer.revents == 0 {
                 continue;
             }
-            answers -= 1;
-            events.extend(table.answer(index, answer, now));
+            answers = answers.saturating_sub(1);
+            events.extend(table.answer(index, answer, now, is_open));
             buffer.polled[1 + index] = table.slots[index].question(now);
             table.list_doubt(index);
         }
@@ -531,11 +533,23 @@ impl Table {
     }
 
     /// Takes the system's answer about one slot; the event, if there is one to report.
-    fn answer(&mut self, index: usize, answer: pollfd, now: Instant) -> Option<Event> {
+    fn answer(
+        &mut self,
+        index: usize,
+        answer: pollfd,
+        now: Instant,
+        is_open: impl FnOnce(Raw) -> bool,
+    ) -> Option<Event> {
         let slot = &mut self.slots[index];
         // Asked before the last change: the next wait asks again.
         if slot.changed || slot.fd != answer.fd {
             return None;
+        }
+        if answer.revents & poll::NVAL != 0 && is_open(answer.fd) {
+            // A device that was revoked, say. It stays registered, and would be answered so for ever.
+            trace!("poll: {} cannot be watched any more", answer.fd);
+            slot.arm.give_up();
+            return Some(Event::new(slot.token, Levels::ERROR.readiness()));
         }
         if answer.revents & poll::NVAL != 0 {
             // Closed without being deregistered; other systems forget it just so.
@@ -547,6 +561,10 @@ impl Table {
         let report = slot.arm.observe(asked, levels(answer.revents), now);
         (!report.is_none()).then(|| Event::new(slot.token, report.readiness()))
     }
+}
+
+fn is_open(fd: Raw) -> bool {
+    poll::check_open(fd).is_ok()
 }
 
 const LEVELS: [(Bits, Levels); 6] = [
@@ -574,5 +592,53 @@ impl fmt::Debug for Buffer {
         f.debug_struct("Buffer")
             .field("length", &self.polled.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FD: Raw = 7;
+
+    /// A table with one registration, and what the system is asked about it.
+    fn table() -> (Table, Key, pollfd) {
+        let mut table = Table::default();
+        let arm = Arm::new(Interest::READABLE, true);
+        let key = table.occupy(FD, Token(1), arm);
+        table.slots[key.index].changed = false;
+        let question = table.slots[key.index].question(Instant::now());
+        (table, key, question)
+    }
+
+    fn invalid(question: pollfd) -> pollfd {
+        let revents = poll::NVAL;
+        pollfd {
+            revents,
+            ..question
+        }
+    }
+
+    #[test]
+    fn what_the_system_takes_no_more_is_an_error_once_and_stays_registered() {
+        let (mut table, key, question) = table();
+        let now = Instant::now();
+        let event = table.answer(key.index, invalid(question), now, |fd| fd == FD);
+        assert!(event.is_some_and(|event| event.is_error() && event.token() == Token(1)));
+        assert_eq!(table.slots[key.index].question(now).fd, IGNORED.fd);
+        assert!(table.slots[key.index].next_look(now).is_none());
+        assert_eq!(table.index_of(FD), Some(key.index));
+
+        table.reoccupy(key.index, Token(2), Interest::READABLE);
+        assert_eq!(table.slots[key.index].question(now).fd, FD);
+    }
+
+    #[test]
+    fn what_was_closed_without_being_deregistered_is_forgotten() {
+        let (mut table, key, question) = table();
+        let answer = invalid(question);
+        let event = table.answer(key.index, answer, Instant::now(), |_| false);
+        assert!(event.is_none());
+        assert_eq!(table.index_of(FD), None);
     }
 }

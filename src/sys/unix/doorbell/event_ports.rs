@@ -1,4 +1,9 @@
 //! `PORT_SOURCE_USER`: an event of the port itself. poll(2), which has no port, gets a pipe.
+//!
+//! A port may have no room for that event, and not because events wait in it: descriptors that it watches
+//! take the same room (`port_alloc_event_local` of illumos counts both). Nor is there always memory. Then the
+//! port is alerted, which needs neither; the poller ends that and looks again. An alert does not make the port's
+//! own descriptor readable.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,8 +32,7 @@ impl Bell {
         match self {
             Self::Pipe(bell) => bell.ring(),
             Self::Port(port) => match event_ports::send(port.as_fd()) {
-                // The queue is full: whoever waits returns anyway.
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                Err(err) if event_ports::is_full(&err) => event_ports::alert(port.as_fd()),
                 outcome => outcome,
             },
         }

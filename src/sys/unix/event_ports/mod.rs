@@ -15,8 +15,8 @@
 //! tested on any system. Events carry a *stamp* that changes with each registration, and are
 //! compared by that and their descriptor; tokens do not reach the kernel.
 //!
-//! The doorbell is `port_send`: an event of a source of its own. Alerts are not used, they would keep the
-//! events of others out.
+//! The doorbell is `port_send`: an event of a source of its own. An alert, which keeps the events of others out,
+//! is set only if the port has no room for that.
 //!
 //! Timeouts are exact to the nanosecond, as far as the system's clock is.
 //!

@@ -29,6 +29,8 @@ pub(super) struct Model {
     files: HashMap<Raw, Levels>,
     associations: HashMap<Raw, (Levels, usize)>,
     queue: VecDeque<(Raw, usize, Levels)>,
+    /// Open, and taken no more: a device that was revoked.
+    pub(super) revoked: Vec<Raw>,
     /// How many questions were asked.
     pub(super) calls: usize,
 }
@@ -67,7 +69,7 @@ impl Model {
         self.calls += 1;
         match question {
             Question::Associate(fd, asked, stamp) => {
-                if !self.is_open(fd) {
+                if !self.is_open(fd) || self.revoked.contains(&fd) {
                     return false;
                 }
                 self.dissociate(fd);
@@ -184,9 +186,14 @@ impl Reactor {
         for question in questions {
             if !self.port.ask(question) {
                 let (Question::Associate(fd, ..) | Question::Dissociate(fd)) = question;
-                self.table.vacate(fd);
+                if self.port.is_open(fd) {
+                    self.table.refused(fd);
+                } else {
+                    self.table.vacate(fd);
+                }
             }
         }
+        self.table.report_failed(room - events.len(), events);
         self.table.limit(self.now, Wait::Forever)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::table::{Look, Question, Table};
@@ -30,6 +30,8 @@ struct Shared {
     port: Arc<OwnedFd>,
     doorbell: Doorbell,
     table: Mutex<Table>,
+    /// Told when a wait ends.
+    wait_ended: Condvar,
 }
 
 /// What a source holds whose I/O passes through us; ends the registration when it is dropped.
@@ -58,6 +60,7 @@ impl Selector {
             port,
             doorbell: doorbell.clone(),
             table: Mutex::default(),
+            wait_ended: Condvar::new(),
         });
         Ok((Self { shared }, doorbell))
     }
@@ -84,7 +87,7 @@ impl Selector {
             let wait = if has_found { Wait::NONE } else { wait };
             self.harvest(buffer, events, most, wait)
         });
-        self.shared.table().is_waiting = false;
+        self.shared.end_wait();
         // What was found already is not lost to an interruption.
         if events.is_empty() {
             outcome
@@ -104,6 +107,7 @@ impl Selector {
     ) -> io::Result<Wait> {
         let mut table = self.shared.table();
         let now = Instant::now();
+        let known = events.len();
         buffer.looks.clear();
         table.looks(now, room, &mut buffer.looks);
         look(&mut table, buffer, events, now);
@@ -113,8 +117,13 @@ impl Selector {
         for question in &buffer.questions {
             outcome = outcome.and(self.shared.ask_again(&mut table, *question));
         }
+        table.report_failed(room.saturating_sub(events.len() - known), events);
         outcome?;
-        let wait = table.limit(now, wait);
+        let wait = if table.has_failed() {
+            Wait::NONE
+        } else {
+            table.limit(now, wait)
+        };
         table.is_waiting = true;
         table.is_interrupted = wait.is_none();
         Ok(wait)
@@ -132,7 +141,20 @@ impl Selector {
         let mut fruitless = 0;
         while events.len() < most {
             let room = (most - events.len()).min(event_ports::MOST_EVENTS);
-            event_ports::wait(self.shared.port.as_fd(), &mut buffer.events, room, wait)?;
+            let port = self.shared.port.as_fd();
+            event_ports::wait(port, &mut buffer.events, room, wait)?;
+            if buffer.events.is_alert() {
+                // Whoever rings from now on is heard in the next wait; what he rang for is looked at after
+                // this one.
+                event_ports::end_alert(port)?;
+                wait = Wait::NONE;
+                // Nobody who goes on ringing keeps us here.
+                fruitless += 1;
+                if fruitless > 1 + self.shared.table().len() {
+                    break;
+                }
+                continue;
+            }
             let known = events.len();
             buffer.look_again();
             let mut table = self.shared.table();
@@ -210,13 +232,11 @@ impl Selector {
         if raw == self.shared.port.as_raw_fd() {
             return Err(io::Error::from_raw_os_error(poll::INVALID));
         }
-        let mut table = self.shared.table();
-        if table.registration(raw).is_some() {
-            if self.shared.stands(&mut table, raw) {
-                return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
-            }
-            table.vacate(raw);
+        let (mut table, stands) = self.shared.stands(raw);
+        if stands {
+            return Err(io::Error::from_raw_os_error(poll::ALREADY_EXISTS));
         }
+        table.vacate(raw);
         let draft = table.draft(raw, token, interest, seen, Instant::now());
         self.shared.ask(draft.question())?;
         Ok(table.occupy(draft))
@@ -318,22 +338,56 @@ impl Shared {
             table.vacate(fd);
             return Ok(());
         }
-        // Out of memory: to be tried again.
-        table.forgotten(fd);
-        Err(err)
+        if event_ports::is_full(&err) {
+            // To be tried again.
+            table.forgotten(fd);
+            return Err(err);
+        }
+        // A device that was revoked, or has failed (`ENXIO`, `EIO`): no matter to the other sources.
+        trace!("event ports: {fd} cannot be watched any more: {err}");
+        table.refused(fd);
+        Ok(())
     }
 
-    /// Whether an entry belongs to a file that is open. The port is asked, if it was told of it.
-    fn stands(&self, table: &mut Table, fd: Raw) -> bool {
-        if !table.is_associated(fd) {
-            return true;
+    /// Whether a descriptor has an entry that belongs to the file with that number. The port is asked, if it
+    /// was told of it and that may have been closed without our knowing.
+    fn stands(&self, fd: Raw) -> (MutexGuard<'_, Table>, bool) {
+        let mut table = self.table();
+        loop {
+            if !table.is_associated(fd) || table.is_seen(fd) {
+                let stands = table.registration(fd).is_some();
+                return (table, stands);
+            }
+            if event_ports::dissociate(self.port.as_fd(), fd).is_ok() {
+                table.forgotten(fd);
+                self.settle(&mut table, fd);
+                return (table, true);
+            }
+            if !table.is_waiting {
+                return (table, false);
+            }
+            // The poller may have retrieved an event, and with it the association, and not told the table
+            // yet. When that wait has ended it has.
+            let history = table.history(fd);
+            self.interrupt(&mut table);
+            let wait = table.waits;
+            while table.is_waiting && table.waits == wait {
+                table = self
+                    .wait_ended
+                    .wait(table)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            if table.history(fd) == history {
+                return (table, false);
+            }
         }
-        if event_ports::dissociate(self.port.as_fd(), fd).is_err() {
-            return false;
-        }
-        table.forgotten(fd);
-        self.settle(table, fd);
-        true
+    }
+
+    fn end_wait(&self) {
+        let mut table = self.table();
+        table.is_waiting = false;
+        table.waits = table.waits.wrapping_add(1);
+        self.wait_ended.notify_all();
     }
 
     /// Asks the port what an entry wants, now.
@@ -341,6 +395,17 @@ impl Shared {
         if let Some(question) = table.question(fd, Instant::now()) {
             // What fails is tried again by the poller, which can say so.
             let _ = self.ask_again(table, question);
+        }
+        if table.has_failed() {
+            self.interrupt(table);
+        }
+    }
+
+    /// Makes a poller that waits return; once, since whoever comes next finds it interrupted.
+    fn interrupt(&self, table: &mut Table) {
+        if table.is_waiting && !std::mem::replace(&mut table.is_interrupted, true) {
+            // A failure to interrupt the poller is the doorbell's, which has none.
+            let _ = self.doorbell.ring();
         }
     }
 
@@ -391,9 +456,8 @@ impl Registration {
         }
         if !is_in_doubt {
             self.shared.settle(&mut table, self.fd);
-        } else if !std::mem::replace(&mut table.is_interrupted, true) {
-            // A failure to interrupt the poller is the doorbell's, which has none.
-            let _ = self.shared.doorbell.ring();
+        } else {
+            self.shared.interrupt(&mut table);
         }
     }
 }

@@ -22,10 +22,14 @@ pub(crate) struct Table {
     changed: Vec<Raw>,
     /// Descriptors about which silence says something, or time will.
     in_doubt: Vec<Raw>,
+    /// Descriptors that the port takes no more, which is to be reported.
+    failed: Vec<Raw>,
     /// The poller waits.
     pub(crate) is_waiting: bool,
     /// And the doorbell was rung since it began to.
     pub(crate) is_interrupted: bool,
+    /// How many waits have ended.
+    pub(crate) waits: u64,
 }
 
 /// One registration.
@@ -39,6 +43,8 @@ struct Entry {
     seen: bool,
     /// What the port was asked for, unless it has reported that.
     asked: Option<Levels>,
+    /// How often the port has reported something.
+    answers: u64,
     /// Listed in `Table::changed`.
     is_changed: bool,
     /// Listed in `Table::in_doubt`.
@@ -105,11 +111,43 @@ impl Table {
         self.get(fd).is_some_and(|entry| entry.asked.is_some())
     }
 
+    /// What is the same for as long as an association lasts: changes and answers end it.
+    pub(crate) fn history(&self, fd: Raw) -> Option<(usize, u64)> {
+        self.get(fd).map(|entry| (entry.stamp, entry.answers))
+    }
+
+    /// Whether its I/O passes through us, so that it ends before its descriptor is closed.
+    pub(crate) fn is_seen(&self, fd: Raw) -> bool {
+        self.get(fd).is_some_and(|entry| entry.seen)
+    }
+
     /// The port knows nothing of the descriptor any more: it was asked, or is said to have been.
     pub(crate) fn forgotten(&mut self, fd: Raw) {
         if let Some(entry) = self.entry(fd) {
             entry.asked = None;
             self.touch(fd);
+        }
+    }
+
+    /// The port refuses the descriptor for good: that is an error to be reported, once.
+    pub(crate) fn refused(&mut self, fd: Raw) {
+        let Some(entry) = self.entry(fd) else { return };
+        entry.asked = None;
+        entry.arm.give_up();
+        self.failed.push(fd);
+    }
+
+    /// Whether there is something to report that the port will never tell.
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// Reports what the port has refused, at most `most`.
+    pub(crate) fn report_failed(&mut self, most: usize, events: &mut Vec<Event>) {
+        let number = most.min(self.failed.len());
+        for fd in self.failed.drain(..number).collect::<Vec<_>>() {
+            let token = self.get(fd).map(|entry| entry.token);
+            events.extend(token.map(|token| Event::new(token, Levels::ERROR.readiness())));
         }
     }
 
@@ -122,8 +160,24 @@ impl Table {
         seen: bool,
         now: Instant,
     ) -> Draft {
+        self.drafted(fd, token, Arm::new(interest, seen), seen, now)
+    }
+
+    /// The same for what is registered, whose I/O goes the way it went.
+    pub(crate) fn redraft(
+        &mut self,
+        fd: Raw,
+        token: Token,
+        interest: Interest,
+        now: Instant,
+    ) -> Option<Draft> {
+        let entry = self.get(fd)?;
+        let (arm, seen) = (entry.arm.anew(interest), entry.seen);
+        Some(self.drafted(fd, token, arm, seen, now))
+    }
+
+    fn drafted(&mut self, fd: Raw, token: Token, arm: Arm, seen: bool, now: Instant) -> Draft {
         self.stamp = self.stamp.wrapping_add(1);
-        let arm = Arm::new(interest, seen);
         Draft {
             fd,
             token,
@@ -132,18 +186,6 @@ impl Table {
             seen,
             stamp: self.stamp,
         }
-    }
-
-    /// The same for what is registered, whose I/O passes through us as it did.
-    pub(crate) fn redraft(
-        &mut self,
-        fd: Raw,
-        token: Token,
-        interest: Interest,
-        now: Instant,
-    ) -> Option<Draft> {
-        let seen = self.get(fd)?.seen;
-        Some(self.draft(fd, token, interest, seen, now))
     }
 
     /// Enters what the port was asked for; tells which registration it is.
@@ -168,6 +210,7 @@ impl Table {
         if self.entries.len() <= index {
             self.entries.resize_with(index + 1, || None);
         }
+        self.failed.retain(|failed| *failed != draft.fd);
         let before = self.entries[index].take();
         let is_listed = |listed: fn(&Entry) -> bool| before.as_ref().is_some_and(listed);
         self.entries[index] = Some(Entry {
@@ -177,6 +220,7 @@ impl Table {
             arm: draft.arm,
             seen: draft.seen,
             asked: draft.asked,
+            answers: 0,
             is_changed: is_listed(|entry| entry.is_changed),
             is_listed: is_listed(|entry| entry.is_listed),
         });
@@ -190,6 +234,7 @@ impl Table {
             *place = None;
             self.changed.retain(|changed| *changed != fd);
             self.in_doubt.retain(|listed| *listed != fd);
+            self.failed.retain(|failed| *failed != fd);
         }
     }
 
@@ -310,6 +355,7 @@ impl Table {
     ) -> Option<Event> {
         let entry = self.entry(fd)?;
         let asked = entry.asked.take();
+        entry.answers += 1;
         let is_current = entry.stamp == stamp && !entry.is_changed;
         let mut event = None;
         if let (true, Some(asked)) = (is_current, asked) {

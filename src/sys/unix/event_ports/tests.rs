@@ -156,6 +156,27 @@ fn a_second_registration_is_refused() {
 }
 
 #[test]
+fn a_device_that_was_revoked_is_an_error_once_and_no_matter_to_others() {
+    for interest in [both(), both().level(), both().oneshot()] {
+        let mut reactor = seen(Levels::NONE, interest);
+        reactor.port.open(8, IN);
+        reactor.register(8, 2, both(), true).unwrap();
+        reactor.port.revoked.push(FD);
+        // To be asked about again.
+        reactor.table.forgotten(FD);
+        let events = reactor.select(1);
+        assert!(events[0].token() == Token(1) && events[0].is_error());
+        assert_eq!(reactor.tokens(), [2]);
+        assert!(reactor.tokens().is_empty());
+        reactor.blocked(FD, Blocked::Read);
+        let calls = reactor.port.calls;
+        assert!(reactor.tokens().is_empty());
+        assert_eq!(reactor.port.calls, calls);
+        assert!(reactor.deregister(FD));
+    }
+}
+
+#[test]
 fn a_closed_file_leaves_its_number_to_the_next_one() {
     let mut reactor = unseen(Levels::NONE, both());
     reactor.port.close(FD);

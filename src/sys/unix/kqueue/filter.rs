@@ -15,7 +15,7 @@ pub(crate) enum Filter {
     Read,
     /// `EVFILT_WRITE`
     Write,
-    /// `EVFILT_EXCEPT` with `NOTE_OOB`
+    /// `EVFILT_EXCEPT` with `NOTE_OOB`; on some systems it finds all that reading does.
     Except,
     /// `EVFILT_USER`: the doorbell, since only we can add one.
     User,
@@ -104,7 +104,11 @@ pub(crate) struct Notice {
     pub(crate) is_eof: bool,
     /// `EV_ERROR`
     pub(crate) is_error: bool,
-    /// `fflags`: with `EV_EOF` on a socket, the pending error.
+    /// `EV_ONESHOT`, which we never ask for: the kernel has deleted the knote with this.
+    pub(crate) is_last: bool,
+    /// `NOTE_OOB`, of `EVFILT_EXCEPT`
+    pub(crate) is_out_of_band: bool,
+    /// The rest of `fflags`: with `EV_EOF` on a socket, the pending error.
     pub(crate) fflags: u32,
 }
 
@@ -118,7 +122,9 @@ impl Notice {
     /// | `EVFILT_WRITE` | | writable |
     /// | | `EV_EOF` | and write closed |
     /// | both | `EV_EOF`, `fflags` not 0 | and error, both closed |
-    /// | `EVFILT_EXCEPT` | | readable, priority |
+    /// | `EVFILT_EXCEPT` | `NOTE_OOB` in `fflags` | readable, priority |
+    /// | | `EV_EOF` | readable, read closed |
+    /// | | neither | nothing: data that is not urgent |
     /// | all | `EV_ERROR` | and error |
     ///
     /// kqueue(2) of FreeBSD, on `EVFILT_READ` for sockets: "If the read direction of the socket has
@@ -131,7 +137,9 @@ impl Notice {
             Filter::Read => (Readiness::READABLE, Readiness::READ_CLOSED),
             Filter::Write => (Readiness::WRITABLE, Readiness::WRITE_CLOSED),
             Filter::Except => (
-                Readiness::READABLE | Readiness::PRIORITY,
+                Readiness::EMPTY
+                    .with(Readiness::READABLE, self.is_out_of_band || self.is_eof)
+                    .with(Readiness::PRIORITY, self.is_out_of_band),
                 Readiness::READ_CLOSED,
             ),
             Filter::Aio => (Readiness::AIO, Readiness::EMPTY),
@@ -152,16 +160,36 @@ impl Notice {
         is_descriptor && self.is_eof && self.fflags != 0
     }
 
-    /// What a pipe would report of its closed other end, if it took a knote for writing.
+    /// Whether it tells of nothing that its filter was asked for: of data that is not urgent.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.filter == Filter::Except && !self.is_out_of_band && !self.is_eof && !self.is_error
+    }
+
+    /// What a pipe would report of its closed other end, if it took a knote for writing: its end, and no
+    /// error, which pipes never have.
     pub(crate) fn of_broken_pipe(ident: usize, udata: usize) -> Self {
         Self {
             ident,
             filter: Filter::Write,
             udata,
             is_eof: true,
-            is_error: true,
+            is_error: false,
+            is_last: false,
+            is_out_of_band: false,
             fflags: 0,
         }
+    }
+}
+
+/// Parts the `fflags` of `EVFILT_EXCEPT`: whether there is out-of-band data, and the error of an end.
+///
+/// They share a number, and codes of errors have the bit of `NOTE_OOB`: at an end it is that only if
+/// it is all there is.
+pub(crate) fn part_fflags(fflags: u32, is_eof: bool, out_of_band: u32) -> (bool, u32) {
+    if is_eof && fflags != out_of_band {
+        (false, fflags)
+    } else {
+        (fflags & out_of_band != 0, 0)
     }
 }
 
@@ -180,6 +208,8 @@ mod tests {
             udata: 1,
             is_eof: false,
             is_error: false,
+            is_last: false,
+            is_out_of_band: false,
             fflags: 0,
         }
     }
@@ -191,7 +221,6 @@ mod tests {
     fn notices_become_readiness_as_the_manuals_say() {
         const R: Readiness = Readiness::READABLE;
         const W: Readiness = Readiness::WRITABLE;
-        const P: Readiness = Readiness::PRIORITY;
         const E: Readiness = Readiness::ERROR;
         const RC: Readiness = Readiness::READ_CLOSED;
         const WC: Readiness = Readiness::WRITE_CLOSED;
@@ -200,7 +229,7 @@ mod tests {
         let table = [
             (Filter::Read, [R, R | RC, R | RC | WC | E]),
             (Filter::Write, [W, W | WC, W | RC | WC | E]),
-            (Filter::Except, [R | P, R | P | RC, R | P | RC | WC | E]),
+            (Filter::Except, [none, R | RC, R | RC | WC | E]),
             (Filter::Aio, [Readiness::AIO; 3]),
             (Filter::Lio, [Readiness::LIO; 3]),
             (Filter::User, [none; 3]),
@@ -227,10 +256,51 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_is_what_epoll_says_of_it() {
+    fn priority_is_out_of_band_data_and_nothing_else() {
+        let except = notice(Filter::Except);
+        assert!(except.is_idle() && except.readiness() == Readiness::EMPTY);
+        let urgent = Notice {
+            is_out_of_band: true,
+            ..except
+        };
+        let expected = Readiness::READABLE | Readiness::PRIORITY;
+        assert!(!urgent.is_idle() && urgent.readiness() == expected);
+        let at_end = Notice {
+            is_eof: true,
+            ..urgent
+        };
+        assert_eq!(at_end.readiness(), expected | Readiness::READ_CLOSED);
+        assert!(!at_end.is_disconnection());
+        assert!(!notice(Filter::Read).is_idle());
+    }
+
+    #[test]
+    fn the_error_of_an_end_is_not_taken_for_out_of_band_data() {
+        const OOB: u32 = 2;
+        // ECONNRESET of the BSDs has that bit.
+        let reset = 54;
+        assert_ne!(reset & OOB, 0);
+        let table = [
+            ((0, false), (false, 0)),
+            ((OOB, false), (true, 0)),
+            ((0, true), (false, 0)),
+            ((OOB, true), (true, 0)),
+            ((reset, true), (false, reset)),
+        ];
+        for ((fflags, is_eof), parts) in table {
+            assert_eq!(part_fflags(fflags, is_eof, OOB), parts, "{fflags}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_is_what_a_knote_says_of_it() {
+        let of_a_knote = Notice {
+            is_eof: true,
+            ..notice(Filter::Write)
+        };
         assert_eq!(
             Notice::of_broken_pipe(7, 1).readiness(),
-            Readiness::WRITABLE | Readiness::WRITE_CLOSED | Readiness::ERROR
+            of_a_knote.readiness()
         );
     }
 

@@ -5,7 +5,9 @@
 //! - "The filter is also run when an event is initially registered": a new knote is pending if its
 //!   condition holds.
 //! - "Re-adding an existing event will modify the parameters of the original event": nothing is said of
-//!   its mode or of reporting anew, so the model changes `udata` only.
+//!   its mode, so the model changes `udata` only.
+//! - A change of a knote that stays enabled runs the filter too, and makes it pending if its condition holds
+//!   (`kqueue_register`: `done_ev_add`).
 //! - `EV_CLEAR`: "After the event is retrieved by the user, its state is reset."
 //! - `EV_DISPATCH`: "Disable the event source immediately after delivery of an event."
 //! - Else "the filter is also run when the user attempts to retrieve the event", and what holds no more
@@ -37,6 +39,8 @@ pub(super) struct Model {
     /// In the order in which they become pending.
     queue: VecDeque<(Raw, Filter)>,
     knotes: HashMap<(Raw, Filter), Knote>,
+    /// Apple's systems: the filter for out-of-band data is that of reading.
+    pub(super) except_is_read: bool,
 }
 
 /// An open file.
@@ -48,7 +52,8 @@ pub(super) struct File {
     pub(super) refuses: Option<(Filter, i32)>,
     /// The pending error, if it has ended with one.
     pub(super) error: u32,
-    /// FreeBSD, of pipes: a knote that reports an end is deleted with that.
+    /// FreeBSD, of pipes: a knote that reports an end is deleted with that, and writing takes no
+    /// other.
     pub(super) forgets_at_end: bool,
 }
 
@@ -65,6 +70,11 @@ impl Model {
         self.files.entry(fd).or_default()
     }
 
+    /// One that is open.
+    pub(super) fn file(&mut self, fd: Raw) -> &mut File {
+        self.files.get_mut(&fd).unwrap()
+    }
+
     pub(super) fn close(&mut self, fd: Raw) {
         self.files.remove(&fd);
         self.knotes.retain(|(of, _), _| *of != fd);
@@ -76,8 +86,14 @@ impl Model {
     }
 
     pub(super) fn is_ready(&self, fd: Raw, filter: Filter) -> bool {
+        let also_reads = self.except_is_read && filter == Filter::Except;
+        let filters = if also_reads {
+            Filters::of(filter) | Filters::of(Filter::Read)
+        } else {
+            Filters::of(filter)
+        };
         let file = self.files.get(&fd);
-        file.is_some_and(|file| file.ready.has(Filters::of(filter)))
+        file.is_some_and(|file| file.ready.has(filters))
     }
 
     /// Something arrives, or room does.
@@ -85,6 +101,9 @@ impl Model {
         if let Some(file) = self.files.get_mut(&fd) {
             file.ready |= Filters::of(filter);
             self.activate(fd, filter);
+            if self.except_is_read && filter == Filter::Read {
+                self.activate(fd, Filter::Except);
+            }
         }
     }
 
@@ -121,6 +140,11 @@ impl Model {
         self.knotes.len()
     }
 
+    /// How many knotes have something to say.
+    pub(super) fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
     fn activate(&mut self, fd: Raw, filter: Filter) {
         if self.knotes.contains_key(&(fd, filter)) && !self.queue.contains(&(fd, filter)) {
             self.queue.push_back((fd, filter));
@@ -133,6 +157,10 @@ impl Model {
         };
         let key = (fd, change.filter);
         if let (Action::Add(delivery), None) = (change.action, self.knotes.get(&key)) {
+            let is_forgotten = file.forgets_at_end && file.ended.has(Filters::of(Filter::Write));
+            if is_forgotten && change.filter == Filter::Write {
+                return Answer::Broken(EPIPE);
+            }
             match file.refuses {
                 Some((filter, EPIPE)) if filter == change.filter => return Answer::Broken(EPIPE),
                 Some((filter, code)) if filter == change.filter => return Answer::Failed(code),
@@ -159,7 +187,12 @@ impl Model {
                 self.queue.retain(|queued| *queued != key);
             }
             Action::ProbeDisabled => knote.is_enabled = false,
-            Action::Add(_) | Action::ProbeEnabled => knote.is_enabled = true,
+            Action::Add(_) | Action::ProbeEnabled => {
+                knote.is_enabled = true;
+                if self.is_ready(fd, change.filter) {
+                    self.activate(fd, change.filter);
+                }
+            }
         }
         Answer::Done
     }
@@ -195,6 +228,9 @@ impl Model {
                 udata: knote.udata,
                 is_eof,
                 is_error: false,
+                is_last: is_eof && file.forgets_at_end,
+                is_out_of_band: filter == Filter::Except
+                    && file.ready.has(Filters::of(Filter::Except)),
                 fflags: file.error,
             });
             if is_eof && file.forgets_at_end {
@@ -207,6 +243,10 @@ impl Model {
 }
 
 impl Kernel for Model {
+    fn except_is_read(&self) -> bool {
+        self.except_is_read
+    }
+
     fn control(
         &mut self,
         fd: Raw,
@@ -229,19 +269,25 @@ pub(super) struct Reactor {
 }
 
 impl Reactor {
+    /// A source whose descriptor may be closed without our knowing.
     pub(super) fn register(
         &mut self,
         fd: Raw,
         token: usize,
         interest: Interest,
     ) -> Result<u64, Refused> {
-        registrations::register(
-            &mut self.table,
-            &mut self.kernel,
-            fd,
-            Token(token),
-            interest,
-        )
+        let (table, kernel) = (&mut self.table, &mut self.kernel);
+        registrations::register(table, kernel, fd, Token(token), interest, false)
+    }
+
+    pub(super) fn register_seen(
+        &mut self,
+        fd: Raw,
+        token: usize,
+        interest: Interest,
+    ) -> Result<u64, Refused> {
+        let (table, kernel) = (&mut self.table, &mut self.kernel);
+        registrations::register(table, kernel, fd, Token(token), interest, true)
     }
 
     pub(super) fn reregister(
@@ -277,7 +323,7 @@ impl Reactor {
                 .collect();
             let is_full = notices.len() == left;
             let has_news = !taken.contains(&Taken::Again);
-            if !is_full || !has_news || !rounds.goes_on(events.len() > known) {
+            if !is_full || !has_news || !rounds.goes_on(events.len() > known, &self.table) {
                 break;
             }
         }

@@ -17,6 +17,9 @@
 //! |---|---|---|
 //! | delete, probe | `ENOENT` | closing the descriptor has deleted the knote, or the end of its pipe |
 //! | add, for writing | `EPIPE` | a pipe whose other end is closed: an event, and no knote |
+//! | the same on NetBSD | `EBADF` | likewise, if the descriptor is open |
+//!
+//! A change without a receipt has failed: it was made or not, and what counts on it must not go on.
 
 use super::filter::{Filter, Filters};
 use crate::base::interest::Interest;
@@ -48,9 +51,10 @@ impl Delivery {
 pub(crate) enum Action {
     Add(Delivery),
     Delete,
-    /// `EV_ENABLE`, for what is enabled: changes nothing, and fails if there is no knote.
+    /// `EV_ENABLE`, for what is enabled: changes nothing, and fails if there is no knote. It runs the filter, so
+    /// what is ready may be reported once more.
     ProbeEnabled,
-    /// `EV_DISABLE`, for what is disabled: likewise.
+    /// `EV_DISABLE`, for what is disabled: likewise, and reports nothing.
     ProbeDisabled,
 }
 
@@ -64,14 +68,24 @@ pub(crate) struct Change {
 pub(crate) const MOST: usize = 2 * Filter::OF_DESCRIPTORS.len();
 
 /// Deletes some knotes of a descriptor, and adds others.
+///
+/// Where the filter for out-of-band data finds all that the one for reading finds (`except_is_read`), and nobody
+/// asks for that, its knote has edges in every mode: it would spin as a level, and be spent as a shot, for
+/// data that is not urgent.
 pub(crate) fn replace(
     old: Filters,
     new: Filters,
     delivery: Delivery,
+    except_is_read: bool,
 ) -> impl Iterator<Item = Change> {
+    let is_alone = except_is_read && !new.has(Filters::of(Filter::Read));
+    let delivery = move |filter| match filter {
+        Filter::Except if is_alone => Delivery::Edge,
+        _ => delivery,
+    };
     delete(old).chain(new.iter().map(move |filter| Change {
         filter,
-        action: Action::Add(delivery),
+        action: Action::Add(delivery(filter)),
     }))
 }
 
@@ -98,9 +112,24 @@ pub(crate) enum Answer {
     Done,
     /// `ENOENT`
     Missing(i32),
-    /// `EPIPE`
+    /// `EPIPE`, or what a system says instead.
     Broken(i32),
     Failed(i32),
+}
+
+/// What a code means that says of writing to a pipe that its other end is closed, and of everything
+/// that it is not open itself.
+pub(crate) fn broken_or_closed(
+    code: i32,
+    change: Change,
+    is_open: impl FnOnce() -> bool,
+) -> Answer {
+    let adds = matches!(change.action, Action::Add(_));
+    if adds && change.filter == Filter::Write && is_open() {
+        Answer::Broken(code)
+    } else {
+        Answer::Failed(code)
+    }
 }
 
 /// What became of the changes of one call.
@@ -189,7 +218,7 @@ mod tests {
         for old in sets {
             for new in sets {
                 for mode in modes {
-                    let changes: Vec<_> = replace(old, new, mode).collect();
+                    let changes: Vec<_> = replace(old, new, mode, false).collect();
                     assert!(changes.len() <= MOST);
                     let (deleted, added): (Vec<Change>, Vec<Change>) = changes
                         .iter()
@@ -251,6 +280,15 @@ mod tests {
         let outcome = Outcome::of([(add(Filter::Write), Answer::Broken(EPIPE))]);
         assert!(outcome.is_broken && outcome.added.is_none());
         assert_eq!(outcome.error, None);
+    }
+
+    #[test]
+    fn a_code_with_two_meanings_is_told_by_the_change_and_the_descriptor() {
+        let say = |change, is_open| broken_or_closed(EBADF, change, || is_open);
+        assert_eq!(say(add(Filter::Write), true), Answer::Broken(EBADF));
+        assert_eq!(say(add(Filter::Write), false), Answer::Failed(EBADF));
+        assert_eq!(say(add(Filter::Read), true), Answer::Failed(EBADF));
+        assert_eq!(say(remove(Filter::Write), true), Answer::Failed(EBADF));
     }
 
     #[test]

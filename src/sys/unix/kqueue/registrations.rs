@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::RawFd as Raw;
 
-use super::filter::Filters;
+use super::filter::{Filter, Filters};
 use super::plan::{self, Change, Delivery, Outcome};
 use super::table::{Entry, Table};
 use crate::base::interest::Interest;
@@ -14,6 +14,9 @@ use crate::base::token::Token;
 
 /// What makes changes. Called with the table locked, so that it and the kernel change together.
 pub(crate) trait Kernel {
+    /// Whether the filter for out-of-band data finds all that the one for reading finds.
+    fn except_is_read(&self) -> bool;
+
     /// Makes changes to the knotes of one descriptor, which carry this stamp from now on.
     ///
     /// # Errors
@@ -52,23 +55,52 @@ pub(crate) fn register(
     fd: Raw,
     token: Token,
     interest: Interest,
+    is_seen: bool,
 ) -> Result<u64, Refused> {
-    if let Some(entry) = table.get(fd) {
-        let probe = plan::probe(entry.knotes, entry.is_spent);
-        if !kernel.control(fd, entry.stamp, probe)?.found.is_none() {
+    if let Some(entry) = table.get(fd).cloned() {
+        if stands(table, kernel, fd, &entry)? {
             return Err(Refused::AlreadyExists);
         }
         table.vacate(fd);
     }
     let stamp = table.new_stamp();
     let wanted = Filters::asked_for(interest);
-    let changes = plan::replace(Filters::NONE, wanted, Delivery::of(interest));
+    let delivery = Delivery::of(interest);
+    let changes = plan::replace(Filters::NONE, wanted, delivery, kernel.except_is_read());
     let outcome = kernel.control(fd, stamp, changes)?;
     if let Some(code) = outcome.error {
-        kernel.control(fd, stamp, plan::delete(outcome.added))?;
+        // Also what nobody has said that it was added.
+        kernel.control(fd, stamp, plan::delete(wanted))?;
         return Err(Refused::Change(code));
     }
-    Ok(table.occupy(fd, token, interest, stamp, &outcome))
+    Ok(table.occupy(fd, token, interest, is_seen, stamp, &outcome))
+}
+
+/// Whether an entry belongs to the file that has its number now.
+fn stands(
+    table: &mut Table,
+    kernel: &mut impl Kernel,
+    fd: Raw,
+    entry: &Entry,
+) -> Result<bool, Refused> {
+    if entry.is_seen {
+        return Ok(true);
+    }
+    if !entry.knotes.is_none() {
+        let probe = plan::probe(entry.knotes, entry.is_spent);
+        let outcome = kernel.control(fd, entry.stamp, probe)?;
+        return match outcome.error {
+            Some(code) if outcome.found.is_none() => Err(Refused::Change(code)),
+            _ => Ok(!outcome.found.is_none()),
+        };
+    }
+    // Of a pipe whose other end is closed: that takes no knote, now as then.
+    let stamp = table.new_stamp();
+    let write = Filters::of(Filter::Write);
+    let trial = plan::replace(Filters::NONE, write, Delivery::Once, false);
+    let outcome = kernel.control(fd, stamp, trial)?;
+    kernel.control(fd, stamp, plan::delete(outcome.added))?;
+    Ok(outcome.is_broken)
 }
 
 /// Gives the registration `old` of a descriptor another token and interest; what is ready is
@@ -84,7 +116,8 @@ pub(crate) fn reregister(
     let old = old.ok_or(Refused::NotFound)?;
     let stamp = table.new_stamp();
     let wanted = Filters::asked_for(interest);
-    let changes = plan::replace(old.knotes, wanted, Delivery::of(interest));
+    let delivery = Delivery::of(interest);
+    let changes = plan::replace(old.knotes, wanted, delivery, kernel.except_is_read());
     let outcome = kernel.control(fd, stamp, changes)?;
     if old.is_closed(&outcome) {
         table.vacate(fd);
@@ -92,16 +125,17 @@ pub(crate) fn reregister(
         return Err(Refused::NotFound);
     }
     if let Some(code) = outcome.error {
-        kernel.control(fd, stamp, plan::delete(outcome.added))?;
+        kernel.control(fd, stamp, plan::delete(wanted))?;
         // Back to what it was; a one-shot that is spent reports nothing without its knotes too.
         let before = if old.is_spent {
             Filters::NONE
         } else {
             old.knotes
         };
-        let changes = plan::replace(Filters::NONE, before, old.delivery);
+        let except_is_read = kernel.except_is_read();
+        let changes = plan::replace(Filters::NONE, before, old.delivery, except_is_read);
         let restored = kernel.control(fd, stamp, changes)?;
-        table.restore(fd, restored.added, stamp);
+        table.restore(fd, stamp, &restored);
         return Err(Refused::Change(code));
     }
     table.reoccupy(fd, token, interest, stamp, &outcome);
@@ -128,7 +162,6 @@ pub(crate) fn deregister(
 
 #[cfg(test)]
 mod tests {
-    use super::super::filter::Filter;
     use super::super::model::{Reactor, EINVAL, EPIPE};
     use super::*;
     use crate::base::event::Event;
@@ -214,11 +247,22 @@ mod tests {
 
     #[test]
     fn what_a_spent_one_shot_still_has_to_say_keeps_nobody_out() {
-        let mut reactor = reactor(READ | WRITE);
-        reactor.register(FD, 1, both().oneshot()).unwrap();
-        assert_eq!(reactor.select(1).len(), 1);
-        reactor.kernel.open(8).ready = READ;
-        reactor.register(8, 2, both()).unwrap();
+        let mut reactor = Reactor::default();
+        for fd in [FD, 8, 9] {
+            reactor.kernel.open(fd);
+            reactor.register(fd, 1, both().oneshot()).unwrap();
+        }
+        for filter in [Filter::Read, Filter::Write] {
+            for fd in [FD, 8, 9] {
+                reactor.kernel.make_ready(fd, filter);
+            }
+        }
+        for _ in 0..3 {
+            assert_eq!(reactor.select(1).len(), 1);
+        }
+        assert_eq!(reactor.kernel.pending(), 3);
+        reactor.kernel.open(10).ready = READ;
+        reactor.register(10, 2, both()).unwrap();
         let events = reactor.select(1);
         assert!(events.iter().map(Event::token).eq([Token(2)]), "{events:?}");
     }
@@ -268,13 +312,45 @@ mod tests {
     fn a_second_registration_is_refused_and_changes_nothing() {
         for interest in modes() {
             let mut reactor = reactor(READ);
-            reactor.register(FD, 1, interest).unwrap();
+            reactor.register_seen(FD, 1, interest).unwrap();
             reactor.tokens();
             let second = reactor.register(FD, 2, both().level());
             assert!(matches!(second, Err(Refused::AlreadyExists)), "{second:?}");
             let expected: &[usize] = if interest.is_level() { &[1] } else { &[] };
             assert_eq!(reactor.tokens(), expected, "{interest:?}");
         }
+    }
+
+    /// A probe runs the filter, which may report what it finds once more.
+    #[test]
+    fn a_second_registration_of_what_is_unseen_is_refused_and_costs_an_event_at_most() {
+        for interest in modes() {
+            let mut reactor = reactor(READ);
+            let first = reactor.register_seen(FD, 1, interest).unwrap();
+            reactor.tokens();
+            reactor.table.detach(FD, first);
+            let second = reactor.register(FD, 2, both().level());
+            assert!(matches!(second, Err(Refused::AlreadyExists)), "{second:?}");
+            assert!(reactor.tokens().iter().all(|token| *token == 1));
+            let is_again = !reactor.tokens().is_empty();
+            assert_eq!(is_again, interest.is_level(), "{interest:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_without_a_knote_is_registered_once() {
+        let mut reactor = reactor(Filters::NONE);
+        reactor.kernel.open(FD).refuses = Some((Filter::Write, EPIPE));
+        reactor.register(FD, 1, Interest::WRITABLE).unwrap();
+        let second = reactor.register(FD, 2, Interest::READABLE);
+        assert!(matches!(second, Err(Refused::AlreadyExists)), "{second:?}");
+        assert_eq!(reactor.tokens(), [1]);
+        assert_eq!(reactor.kernel.knotes(), 0);
+
+        reactor.kernel.open(FD).ready = READ;
+        reactor.register(FD, 3, Interest::READABLE).unwrap();
+        assert_eq!(reactor.tokens(), [3]);
+        assert_eq!(reactor.kernel.knotes(), 1);
     }
 
     #[test]
@@ -326,6 +402,19 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_change_leaves_a_broken_pipe_to_be_reported() {
+        for interest in modes().map(|mode| mode.remove(Interest::READABLE).unwrap()) {
+            let mut reactor = reactor(Filters::NONE);
+            reactor.kernel.open(FD).refuses = Some((Filter::Write, EPIPE));
+            reactor.register(FD, 1, interest).unwrap();
+            reactor.kernel.file(FD).refuses = Some((Filter::Read, EINVAL));
+            let outcome = reactor.reregister(FD, 2, both());
+            assert!(matches!(outcome, Err(Refused::Change(EINVAL))));
+            assert_eq!(reactor.tokens(), [1], "{interest:?}");
+        }
+    }
+
+    #[test]
     fn a_refused_change_does_not_arm_a_spent_one_shot() {
         let mut reactor = reactor(READ);
         let file = reactor.kernel.open(FD);
@@ -358,7 +447,7 @@ mod tests {
             reactor.kernel.open(FD).refuses = Some((Filter::Write, EPIPE));
             reactor.register(FD, 1, interest).unwrap();
             let events = reactor.select(64);
-            assert!(events[0].is_write_closed() && events[0].is_error());
+            assert!(events[0].is_writable() && events[0].is_write_closed());
             assert_eq!(reactor.tokens().len(), usize::from(interest.is_level()));
 
             reactor.reregister(FD, 2, interest).unwrap();
@@ -393,6 +482,12 @@ mod tests {
             reactor.kernel.end(FD, Filter::Write);
             reactor.kernel.end(FD, Filter::Read);
             assert_eq!(reactor.tokens(), [1]);
+            assert_eq!(reactor.kernel.knotes(), 0);
+            for _ in 0..2 {
+                let events = reactor.select(64);
+                assert_eq!(events.len(), usize::from(interest.is_level()));
+                assert!(events.iter().all(Event::is_write_closed));
+            }
             reactor.reregister(FD, 2, interest).unwrap();
             assert_eq!(reactor.tokens(), [2]);
             reactor.deregister(FD).unwrap();
@@ -413,6 +508,41 @@ mod tests {
             reactor.reregister(FD, 2, interest).unwrap();
             let events = reactor.select(64);
             assert!(closed(&events[0]) && !events[0].is_error());
+        }
+    }
+
+    /// The filter finds all that reading does, and that must neither be reported nor spin.
+    #[test]
+    fn data_that_is_not_urgent_is_nothing_to_whoever_waits_for_urgent_data() {
+        let urgent = Interest::PRIORITY;
+        for interest in [urgent, urgent.level(), urgent.oneshot()] {
+            let mut reactor = reactor(READ);
+            reactor.kernel.except_is_read = true;
+            reactor.register(FD, 1, interest).unwrap();
+            assert!(reactor.tokens().is_empty());
+            reactor.kernel.make_ready(FD, Filter::Read);
+            assert!(reactor.tokens().is_empty());
+            assert_eq!(reactor.kernel.pending(), 0, "{interest:?} spins");
+
+            reactor.kernel.make_ready(FD, Filter::Except);
+            let events = reactor.select(64);
+            assert!(events[0].is_priority() && events[0].is_readable());
+            reactor.kernel.make_ready(FD, Filter::Read);
+            let is_again = !reactor.tokens().is_empty();
+            assert!(!(is_again && interest.is_oneshot()));
+        }
+    }
+
+    #[test]
+    fn urgent_data_is_a_level_where_reading_is_one_too() {
+        let interest = (Interest::READABLE | Interest::PRIORITY).level();
+        let mut reactor = reactor(READ);
+        reactor.kernel.except_is_read = true;
+        reactor.register(FD, 1, interest).unwrap();
+        assert!(!reactor.select(64)[0].is_priority());
+        reactor.kernel.make_ready(FD, Filter::Except);
+        for _ in 0..3 {
+            assert!(reactor.select(64)[0].is_priority());
         }
     }
 

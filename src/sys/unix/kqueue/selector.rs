@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::filter::{Filter, Filters, Notice};
+use super::filter::{part_fflags, Filter, Filters, Notice};
 use super::plan::{self, Action, Answer, Change, Delivery, Outcome};
 use super::registrations::{self, Kernel, Refused};
 use super::table::{Entry, Rounds, Table, Taken};
@@ -115,7 +115,7 @@ impl Selector {
             let known = events.len();
             let has_news = self.take(&buffer.events, events);
             let is_full = buffer.events.len() >= room;
-            if !is_full || !has_news || !rounds.goes_on(events.len() > known) {
+            if !is_full || !has_news || !rounds.goes_on(events.len() > known, &self.table()) {
                 return Ok(());
             }
             wait = Wait::NONE;
@@ -144,8 +144,9 @@ impl Selector {
     }
 
     fn is_bell(&self, fields: &Fields) -> bool {
-        Some(fields.filter) == kqueue::USER
-            || self.bell.is_some_and(|bell| fields.ident == ident(bell))
+        // The numbers of requests and of whatever else has a filter are no descriptors.
+        let is_bell = |bell| fields.filter == kqueue::READ && fields.ident == ident(bell);
+        Some(fields.filter) == kqueue::USER || self.bell.is_some_and(is_bell)
     }
 
     pub(crate) fn register(
@@ -154,7 +155,7 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<Option<Registration>> {
-        let number = self.insert(raw, token, interest)?;
+        let number = self.insert(raw, token, interest, true)?;
         Ok(Some(Registration {
             table: Arc::clone(&self.table),
             fd: raw,
@@ -187,7 +188,7 @@ impl Selector {
         interest: Interest,
     ) -> io::Result<()> {
         check_pollable(raw)?;
-        self.insert(raw, token, interest).map(drop)
+        self.insert(raw, token, interest, false).map(drop)
     }
 
     pub(crate) fn reregister_unseen(
@@ -203,14 +204,16 @@ impl Selector {
         self.remove(raw, |table| table.get(raw).cloned())
     }
 
-    fn insert(&self, raw: Raw, token: Token, interest: Interest) -> io::Result<u64> {
+    fn insert(&self, raw: Raw, token: Token, interest: Interest, is_seen: bool) -> io::Result<u64> {
         require_possible(interest)?;
         if raw == self.queue.as_raw_fd() || Some(raw) == self.bell {
             return Err(io::Error::from_raw_os_error(poll::INVALID));
         }
         let mut table = self.table();
-        registrations::register(&mut table, &mut self.kernel(), raw, token, interest)
-            .map_err(|refused| explain(raw, refused))
+        let kernel = &mut self.kernel();
+        let outcome = registrations::register(&mut table, kernel, raw, token, interest, is_seen);
+        self.announce(table, raw);
+        outcome.map_err(|refused| explain(raw, refused))
     }
 
     fn change(
@@ -223,8 +226,21 @@ impl Selector {
         require_possible(interest)?;
         let mut table = self.table();
         let old = find(&table);
-        registrations::reregister(&mut table, &mut self.kernel(), raw, old, token, interest)
-            .map_err(|refused| explain(raw, refused))
+        let outcome =
+            registrations::reregister(&mut table, &mut self.kernel(), raw, old, token, interest);
+        self.announce(table, raw);
+        outcome.map_err(|refused| explain(raw, refused))
+    }
+
+    /// Makes a poller that waits look at the table, if that has something to report of which the
+    /// kernel will never tell.
+    fn announce(&self, table: MutexGuard<'_, Table>, raw: Raw) {
+        let is_news = table.is_broken(raw);
+        drop(table);
+        if is_news {
+            // A failure to interrupt the poller is the doorbell's, which has none.
+            let _ = self.doorbell.ring();
+        }
     }
 
     fn remove(&self, raw: Raw, find: impl FnOnce(&Table) -> Option<Entry>) -> io::Result<()> {
@@ -252,7 +268,12 @@ impl Registration {
 
     /// The source goes on without us, registered until it is closed.
     pub(crate) fn detach(mut self) {
+        self.table().detach(self.fd, self.number);
         self.is_detached = true;
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -261,7 +282,7 @@ impl Drop for Registration {
         if self.is_detached {
             return;
         }
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table();
         if table.registered(self.fd, self.number).is_some() {
             table.vacate(self.fd);
         }
@@ -284,13 +305,11 @@ fn hang_up_a_doorbell(queue: &Arc<OwnedFd>) -> io::Result<(Doorbell, Option<Raw>
         filter: Filter::Read,
         action: Action::Add(Delivery::Edge),
     };
-    let mut receipt = [kqueue::change(0, 0, 0, 0, 0)];
-    kqueue::control(queue.as_fd(), &[to_kernel(reader, 0, change)], &mut receipt)?;
-    match answer(&receipt[0]) {
-        Answer::Done => Ok((doorbell, Some(reader))),
-        Answer::Missing(code) | Answer::Broken(code) | Answer::Failed(code) => {
-            Err(io::Error::from_raw_os_error(code))
-        }
+    match Queue(queue.as_fd()).control(reader, 0, [change].into_iter())? {
+        Outcome { error: None, .. } => Ok((doorbell, Some(reader))),
+        Outcome {
+            error: Some(code), ..
+        } => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
@@ -298,6 +317,10 @@ fn hang_up_a_doorbell(queue: &Arc<OwnedFd>) -> io::Result<(Doorbell, Option<Raw>
 struct Queue<'a>(BorrowedFd<'a>);
 
 impl Kernel for Queue<'_> {
+    fn except_is_read(&self) -> bool {
+        kqueue::EXCEPT_IS_READ
+    }
+
     fn control(
         &mut self,
         raw: Raw,
@@ -317,14 +340,21 @@ impl Kernel for Queue<'_> {
         if number == 0 {
             return Ok(Outcome::default());
         }
+        let planned = planned.into_iter().flatten();
         let given = match kqueue::control(self.0, &submitted[..number], &mut receipts[..number]) {
             // "All changes contained in the changelist are applied before returning this error."
-            Err(err) if err.kind() == io::ErrorKind::Interrupted => 0,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {
+                return Ok(Outcome::of(planned.zip(std::iter::repeat(Answer::Done))));
+            }
             outcome => outcome?,
         };
-        let answers = receipts[..given].iter().map(answer);
-        let answers = answers.chain(std::iter::repeat(Answer::Done));
-        Ok(Outcome::of(planned.into_iter().flatten().zip(answers)))
+        let receipts = receipts[..given].iter().map(Some);
+        let receipts = receipts.chain(std::iter::repeat(None));
+        let answers = planned.zip(receipts).map(|(change, receipt)| {
+            let code = receipt.and_then(code);
+            (change, meaning(code, change, || check_open(raw).is_ok()))
+        });
+        Ok(Outcome::of(answers))
     }
 }
 
@@ -379,26 +409,44 @@ fn to_kernel(raw: Raw, stamp: usize, change: Change) -> Kevent {
     kqueue::change(ident(raw), number, action | kqueue::RECEIPT, fflags, stamp)
 }
 
-fn answer(receipt: &Kevent) -> Answer {
+/// What a receipt says, zero if all went well; nothing if it is none.
+fn code(receipt: &Kevent) -> Option<i32> {
     let receipt = Fields::from(receipt);
     let code = i32::try_from(receipt.data).unwrap_or(i32::MAX);
+    (receipt.flags & kqueue::ERROR != 0).then_some(code)
+}
+
+fn meaning(code: Option<i32>, change: Change, is_open: impl FnOnce() -> bool) -> Answer {
     match code {
-        _ if receipt.flags & kqueue::ERROR == 0 => Answer::Done,
-        0 => Answer::Done,
-        kqueue::MISSING => Answer::Missing(code),
-        kqueue::BROKEN => Answer::Broken(code),
-        _ => Answer::Failed(code),
+        Some(0) => Answer::Done,
+        Some(code) if code == kqueue::MISSING => Answer::Missing(code),
+        Some(code) if code == kqueue::BROKEN => Answer::Broken(code),
+        Some(code) if Some(code) == kqueue::BROKEN_OR_CLOSED => {
+            plan::broken_or_closed(code, change, is_open)
+        }
+        Some(code) => Answer::Failed(code),
+        // A system without receipts, or one that has stopped halfway: what became of the change nobody
+        // knows.
+        None => Answer::Failed(kqueue::UNKNOWN),
     }
 }
 
 fn notice(fields: &Fields) -> Notice {
+    let filter = filter(fields.filter);
+    let is_eof = fields.flags & kqueue::EOF != 0;
+    let (is_out_of_band, fflags) = match filter {
+        Filter::Except => part_fflags(fields.fflags, is_eof, kqueue::OUT_OF_BAND),
+        _ => (false, fields.fflags),
+    };
     Notice {
         ident: fields.ident,
-        filter: filter(fields.filter),
+        filter,
         udata: fields.udata,
-        is_eof: fields.flags & kqueue::EOF != 0,
+        is_eof,
         is_error: fields.flags & kqueue::ERROR != 0,
-        fflags: fields.fflags,
+        is_last: fields.flags & kqueue::ONESHOT != 0,
+        is_out_of_band,
+        fflags,
     }
 }
 

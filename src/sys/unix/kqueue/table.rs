@@ -15,13 +15,17 @@
 //!
 //! Closing a descriptor deletes its knotes, and says so to nobody. An entry whose knotes are all
 //! missing belongs to a file that was closed, and means nothing for the one that has its number
-//! now. One exception: FreeBSD deletes the knotes of a pipe whose other end was closed when it has
-//! reported that; so knotes that have reported an end prove nothing by their absence.
+//! now. To ask, the knotes of an unseen source are probed, which may report it once more; a seen one ends
+//! before its descriptor is closed, and is not asked about. One exception: knotes that have reported an end
+//! prove nothing by their absence, since the end of a pipe may take them along.
 //!
 //! # Broken pipes
 //!
 //! Where a pipe with a closed other end takes no knote, its readiness (a write fails at once) is
 //! reported by the table itself, as the mode says.
+//!
+//! FreeBSD's `pipeclose` makes one-shots of the knotes that are there: they report the end, with
+//! `EV_ONESHOT`, and are gone. What level mode still has to say of writing then is said by the table.
 
 use std::os::fd::RawFd as Raw;
 
@@ -58,6 +62,8 @@ pub(crate) struct Entry {
     pub(crate) delivery: Delivery,
     /// One-shot, and reported.
     pub(crate) is_spent: bool,
+    /// Ends before its descriptor is closed, so there is no doubt that it lasts.
+    pub(crate) is_seen: bool,
     token: Token,
     /// The knotes that have reported an end.
     ended: Filters,
@@ -110,13 +116,24 @@ impl Table {
         fd: Raw,
         token: Token,
         interest: Interest,
+        is_seen: bool,
         stamp: usize,
         outcome: &Outcome,
     ) -> u64 {
         self.registrations += 1;
         let registration = self.registrations;
         self.enter(fd, registration, token, interest, stamp, outcome);
+        if let Some(entry) = self.entry(fd) {
+            entry.is_seen = is_seen;
+        }
         registration
+    }
+
+    /// A source goes on without us: from now on its descriptor may be closed without our knowing.
+    pub(crate) fn detach(&mut self, fd: Raw, registration: u64) {
+        if let Some(entry) = self.entry(fd) {
+            entry.is_seen &= entry.registration != registration;
+        }
     }
 
     /// Enters what was changed, unless it is not registered.
@@ -129,9 +146,10 @@ impl Table {
         outcome: &Outcome,
     ) {
         let Some(before) = self.get(fd) else { return };
-        let is_disconnected = before.is_disconnected;
+        let (is_seen, is_disconnected) = (before.is_seen, before.is_disconnected);
         self.enter(fd, before.registration, token, interest, stamp, outcome);
         if let Some(entry) = self.entry(fd) {
+            entry.is_seen = is_seen;
             entry.is_disconnected = is_disconnected;
         }
     }
@@ -157,6 +175,7 @@ impl Table {
             knotes: outcome.added,
             delivery: Delivery::of(interest),
             is_spent: false,
+            is_seen: false,
             token,
             ended: Filters::NONE,
             is_disconnected: false,
@@ -171,10 +190,15 @@ impl Table {
     }
 
     /// What the kernel has of a registration after a change that failed, with this stamp.
-    pub(crate) fn restore(&mut self, fd: Raw, knotes: Filters, stamp: usize) {
-        if let Some(entry) = self.entry(fd) {
-            entry.knotes = knotes;
-            entry.stamp = stamp;
+    pub(crate) fn restore(&mut self, fd: Raw, stamp: usize, outcome: &Outcome) {
+        let Some(entry) = self.entry(fd) else { return };
+        entry.knotes = outcome.added;
+        entry.stamp = stamp;
+        let before = self.broken.len();
+        self.broken.retain(|&(broken, _)| broken != fd);
+        let was_broken = self.broken.len() < before;
+        if was_broken || outcome.is_broken {
+            self.broken.push((fd, stamp));
         }
     }
 
@@ -190,6 +214,11 @@ impl Table {
 
     fn entry(&mut self, fd: Raw) -> Option<&mut Entry> {
         self.entries.get_mut(usize::try_from(fd).ok()?)?.as_mut()
+    }
+
+    /// Whether this is a pipe without a knote whose readiness has to be reported.
+    pub(crate) fn is_broken(&self, fd: Raw) -> bool {
+        self.broken.iter().any(|&(broken, _)| broken == fd)
     }
 
     /// Begins a call of `select`; whether there is something to report that the kernel knows
@@ -243,10 +272,21 @@ impl Table {
             .get_mut(notice.ident)
             .and_then(Option::as_mut)
             .filter(|entry| entry.stamp == notice.udata);
-        let Some(entry) = entry else {
+        // It was made of one.
+        let (Some(entry), Ok(fd)) = (entry, Raw::try_from(notice.ident)) else {
             return Taken::Dropped;
         };
         let knote = Filters::of(notice.filter);
+        if notice.is_last {
+            entry.knotes = entry.knotes - knote;
+            let is_level = entry.delivery == Delivery::Level;
+            if is_level && notice.filter == Filter::Write {
+                self.broken.push((fd, entry.stamp));
+            }
+        }
+        if notice.is_idle() {
+            return Taken::Dropped;
+        }
         entry.is_disconnected |= notice.is_disconnection();
         if notice.is_eof {
             entry.ended |= knote;
@@ -278,16 +318,18 @@ impl Table {
 /// Whether a batch that was full is followed by another look, in the same turn.
 ///
 /// Notices that become one event leave room that the next ones can have, and events that do not fill
-/// the room promise that nothing was left out. A look that brings no event is repeated once: the
-/// doorbell alone, or what is not reported any more, may have filled the batch.
+/// the room promise that nothing was left out. What is not reported fills batches too: the doorbell, and
+/// one-shots that are spent, which their other knotes still have to say. Each of those says so once, so
+/// there are as many fruitless looks as there may be such notices; nobody who goes on ringing keeps us
+/// here.
 #[derive(Debug, Default)]
 pub(crate) struct Rounds {
-    was_fruitless: bool,
+    fruitless: usize,
 }
 
 impl Rounds {
-    pub(crate) fn goes_on(&mut self, has_brought_events: bool) -> bool {
-        let is_fruitless = !has_brought_events;
-        !(std::mem::replace(&mut self.was_fruitless, is_fruitless) && is_fruitless)
+    pub(crate) fn goes_on(&mut self, has_brought_events: bool, table: &Table) -> bool {
+        self.fruitless += usize::from(!has_brought_events);
+        self.fruitless <= 1 + 2 * table.entries.len()
     }
 }

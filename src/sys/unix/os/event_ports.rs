@@ -2,7 +2,8 @@
 //!
 //! Manual: [port_create(3C)](https://illumos.org/man/3C/port_create),
 //! [port_associate(3C)](https://illumos.org/man/3C/port_associate),
-//! [port_get(3C)](https://illumos.org/man/3C/port_get), [port_send(3C)](https://illumos.org/man/3C/port_send)
+//! [port_get(3C)](https://illumos.org/man/3C/port_get), [port_send(3C)](https://illumos.org/man/3C/port_send),
+//! [port_alert(3C)](https://illumos.org/man/3C/port_alert)
 
 #![allow(unsafe_code)]
 
@@ -57,10 +58,40 @@ pub(crate) fn dissociate(port: BorrowedFd<'_>, fd: RawFd) -> io::Result<()> {
 }
 
 /// Posts an event of source `PORT_SOURCE_USER`. Async-signal-safe. Fails with `EAGAIN` if the port
-/// is full of events.
+/// has as many events and associations as it may (`process.max-port-events`), and with `ENOMEM`.
 pub(crate) fn send(port: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: takes numbers only.
     check(unsafe { libc::port_send(port.as_raw_fd(), 0, std::ptr::null_mut()) }).map(drop)
+}
+
+/// Whether [`associate`] or [`send`] has failed for want of something that is going to be there again.
+pub(crate) fn is_full(err: &io::Error) -> bool {
+    matches!(err.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM))
+}
+
+/// Sets the port's alert, which allocates nothing: whoever waits, and whoever will, gets that and nothing else.
+/// Async-signal-safe.
+pub(crate) fn alert(port: BorrowedFd<'_>) -> io::Result<()> {
+    set_alert(port, 1)
+}
+
+/// Takes the alert back, so that the port reports its events again.
+pub(crate) fn end_alert(port: BorrowedFd<'_>) -> io::Result<()> {
+    // "If the events argument is 0, the port exits alert mode", in the words of the kernel.
+    set_alert(port, 0)
+}
+
+fn set_alert(port: BorrowedFd<'_>, events: c_int) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe {
+        libc::port_alert(
+            port.as_raw_fd(),
+            libc::PORT_ALERT_SET,
+            events,
+            std::ptr::null_mut(),
+        )
+    })
+    .map(drop)
 }
 
 /// Whether an error of [`associate`] says that the descriptor is not open.
@@ -93,6 +124,13 @@ impl List {
 
     pub(crate) fn capacity(&self) -> usize {
         self.0.capacity()
+    }
+
+    /// Whether it holds the alert; then it holds nothing else.
+    pub(crate) fn is_alert(&self) -> bool {
+        let is_alert =
+            |event: &port_event| c_int::from(event.portev_source) == libc::PORT_SOURCE_ALERT;
+        self.0.first().is_some_and(is_alert)
     }
 
     /// The events of descriptors; the others are the doorbell's.

@@ -36,6 +36,10 @@ pub(crate) const EXCEPT: Option<i32> = None;
 #[cfg(not(capability = "interest_priority"))]
 pub(crate) const OUT_OF_BAND: u32 = 0;
 
+/// XNU has no filter for exceptions: `EVFILT_EXCEPT` runs that of reading, which is true of data and of the
+/// end too, and tells of out-of-band data by `NOTE_OOB` in `fflags`.
+pub(crate) const EXCEPT_IS_READ: bool = cfg!(target_vendor = "apple");
+
 #[cfg(doorbell = "kqueue")]
 pub(crate) const USER: Option<i32> = Some(libc::EVFILT_USER as i32);
 #[cfg(not(doorbell = "kqueue"))]
@@ -55,6 +59,8 @@ pub(crate) const ADD: u32 = libc::EV_ADD as u32;
 pub(crate) const DELETE: u32 = libc::EV_DELETE as u32;
 pub(crate) const ENABLE: u32 = libc::EV_ENABLE as u32;
 pub(crate) const DISABLE: u32 = libc::EV_DISABLE as u32;
+/// Never asked for: in an event it says that the kernel has deleted the knote.
+pub(crate) const ONESHOT: u32 = libc::EV_ONESHOT as u32;
 pub(crate) const CLEAR: u32 = libc::EV_CLEAR as u32;
 pub(crate) const DISPATCH: u32 = libc::EV_DISPATCH as u32;
 pub(crate) const RECEIPT: u32 = libc::EV_RECEIPT as u32;
@@ -65,6 +71,13 @@ pub(crate) const ERROR: u32 = libc::EV_ERROR as u32;
 pub(crate) const MISSING: c_int = libc::ENOENT;
 /// A pipe whose other end is closed takes no knote for writing.
 pub(crate) const BROKEN: c_int = libc::EPIPE;
+/// What says so where the same code says that the descriptor itself is not open: NetBSD's `pipe_kqfilter`.
+#[cfg(target_os = "netbsd")]
+pub(crate) const BROKEN_OR_CLOSED: Option<c_int> = Some(libc::EBADF);
+#[cfg(not(target_os = "netbsd"))]
+pub(crate) const BROKEN_OR_CLOSED: Option<c_int> = None;
+/// For a change of which the system does not say what became of it: the code that is `Unsupported`.
+pub(crate) const UNKNOWN: c_int = libc::ENOSYS;
 
 /// A queue, closed on exec.
 ///

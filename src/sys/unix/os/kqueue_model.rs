@@ -11,9 +11,11 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{c_int, epoll_event};
 
@@ -23,7 +25,9 @@ use crate::base::wait::Wait;
 pub(crate) const READ: i32 = -1;
 pub(crate) const WRITE: i32 = -2;
 pub(crate) const EXCEPT: Option<i32> = Some(-3);
-pub(crate) const OUT_OF_BAND: u32 = 1;
+pub(crate) const OUT_OF_BAND: u32 = 2;
+/// As on Apple's systems.
+pub(crate) const EXCEPT_IS_READ: bool = true;
 pub(crate) const USER: Option<i32> = Some(USER_NUMBER);
 pub(crate) const AIO: Option<i32> = None;
 pub(crate) const LIO: Option<i32> = None;
@@ -33,6 +37,7 @@ pub(crate) const ADD: u32 = 0x1;
 pub(crate) const DELETE: u32 = 0x2;
 pub(crate) const ENABLE: u32 = 0x4;
 pub(crate) const DISABLE: u32 = 0x8;
+pub(crate) const ONESHOT: u32 = 0x10;
 pub(crate) const CLEAR: u32 = 0x20;
 pub(crate) const RECEIPT: u32 = 0x40;
 pub(crate) const DISPATCH: u32 = 0x80;
@@ -41,6 +46,9 @@ pub(crate) const EOF: u32 = 0x8000;
 
 pub(crate) const MISSING: c_int = libc::ENOENT;
 pub(crate) const BROKEN: c_int = libc::EPIPE;
+/// As on NetBSD, of every second descriptor.
+pub(crate) const BROKEN_OR_CLOSED: Option<c_int> = Some(libc::EBADF);
+pub(crate) const UNKNOWN: c_int = libc::ENOSYS;
 
 #[derive(Copy, Clone, Debug, Default)]
 pub(crate) struct Fields {
@@ -71,7 +79,7 @@ static INNER: [AtomicI32; MOST_DESCRIPTORS * PARTS] = [NONE; MOST_DESCRIPTORS * 
 const FILTERS: [(i32, c_int); 3] = [
     (READ, libc::EPOLLIN | libc::EPOLLRDHUP),
     (WRITE, libc::EPOLLOUT),
-    (-3, libc::EPOLLPRI),
+    (-3, libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI),
 ];
 
 fn inner(queue: RawFd, part: usize) -> &'static AtomicI32 {
@@ -156,7 +164,8 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
     match change.flags & (ADD | DELETE | ENABLE | DISABLE) {
         ADD => {
             if change.filter == WRITE && is_broken_pipe(fd) {
-                return Err(io::Error::from_raw_os_error(BROKEN));
+                let code = if fd % 2 == 0 { BROKEN } else { libc::EBADF };
+                return Err(io::Error::from_raw_os_error(code));
             }
             let mut events = FILTERS[part].1;
             if change.flags & CLEAR != 0 {
@@ -165,10 +174,17 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
             if change.flags & DISPATCH != 0 {
                 events |= libc::EPOLLONESHOT;
             }
-            add(epoll, libc::EPOLL_CTL_ADD, fd, events, data)
+            add(epoll, libc::EPOLL_CTL_ADD, fd, events, data)?;
+            known().insert((epoll, fd), events);
+            Ok(())
         }
+        // Runs the filter, which reports what is ready once more.
+        ENABLE => match known().get(&(epoll, fd)) {
+            Some(events) => add(epoll, libc::EPOLL_CTL_MOD, fd, *events, data),
+            None => Err(io::Error::from_raw_os_error(MISSING)),
+        },
         DELETE => add(epoll, libc::EPOLL_CTL_DEL, fd, 0, 0),
-        // Enables or disables what is so already: does it exist?
+        // Disables what is so already: does it exist?
         _ => match add(epoll, libc::EPOLL_CTL_ADD, fd, 0, 0) {
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(err) => Err(err),
@@ -180,18 +196,27 @@ fn apply(queue: RawFd, change: &Kevent) -> io::Result<()> {
     }
 }
 
-fn is_broken_pipe(fd: RawFd) -> bool {
+/// The events of each knote, which outlive it: what the instance does not know is not there.
+fn known() -> MutexGuard<'static, BTreeMap<(RawFd, RawFd), c_int>> {
+    static KNOWN: Mutex<BTreeMap<(RawFd, RawFd), c_int>> = Mutex::new(BTreeMap::new());
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_pipe(fd: RawFd) -> bool {
     // SAFETY: a `stat` is plain numbers, for which zeros are valid.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `stat` is writable.
     let outcome = unsafe { libc::fstat(fd, &mut stat) };
-    let is_pipe = outcome == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO;
+    outcome == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO
+}
+
+fn is_broken_pipe(fd: RawFd) -> bool {
     let mut asked = [libc::pollfd {
         fd,
         events: libc::POLLOUT,
         revents: 0,
     }];
-    is_pipe
+    is_pipe(fd)
         && super::poll::poll(&mut asked, Wait::NONE).is_ok()
         && asked[0].revents & libc::POLLERR != 0
 }
@@ -259,16 +284,22 @@ fn take(epoll: RawFd, filter: i32, room: usize, list: &mut List) -> io::Result<(
     for event in &events[..usize::try_from(number).unwrap_or(0)] {
         let (data, bits) = (event.u64, event.events as c_int);
         let closed = match filter {
-            READ => libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR,
-            _ => libc::EPOLLHUP | libc::EPOLLERR,
+            WRITE => libc::EPOLLHUP | libc::EPOLLERR,
+            _ => libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR,
         };
         let is_eof = bits & closed != 0;
-        let has_failed = bits & libc::EPOLLERR != 0;
+        // A pipe that is broken has ended, without an error.
+        let has_failed = bits & libc::EPOLLERR != 0 && !is_pipe((data >> 32) as RawFd);
         list.0.push(Fields {
             ident: (data >> 32) as usize,
             filter,
             flags: if is_eof { EOF } else { 0 },
-            fflags: u32::from(has_failed),
+            fflags: match filter {
+                _ if has_failed => 1,
+                READ | WRITE => 0,
+                _ if bits & libc::EPOLLPRI != 0 => OUT_OF_BAND,
+                _ => 0,
+            },
             data: 0,
             udata: (data & 0xFFFF_FFFF) as usize,
         });

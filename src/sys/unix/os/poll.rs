@@ -151,6 +151,23 @@ pub(crate) fn check_open(fd: RawFd) -> io::Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_GETFD, 0) }).map(drop)
 }
 
+/// Fails with `EPERM`, as `EPOLL_CTL_ADD` does, for an open descriptor that poll(2) does not take: some systems say
+/// `POLLNVAL` of devices that have no readiness.
+pub(crate) fn check_taken(fd: RawFd, events: Bits) -> io::Result<()> {
+    let revents = 0;
+    let mut list = [pollfd {
+        fd,
+        events,
+        revents,
+    }];
+    // What else fails is said by the waits.
+    if poll(&mut list, Wait::NONE).is_err() || list[0].revents & NVAL == 0 {
+        return Ok(());
+    }
+    check_open(fd)?;
+    Err(io::Error::from_raw_os_error(libc::EPERM))
+}
+
 /// Fails as `EPOLL_CTL_ADD` does: `EBADF` for what is not open, `EPERM` for files and directories,
 /// whose readiness means nothing.
 pub(crate) fn check_pollable(fd: RawFd) -> io::Result<()> {
