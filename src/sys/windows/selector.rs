@@ -22,6 +22,11 @@
 //! The table is behind a lock that is never held during a wait. Each request has an owner that is
 //! never used twice, so an answer for a registration that has ended is nobody's.
 //!
+//! # Refusals
+//!
+//! The driver may refuse to answer for want of memory. Then it is asked again, after 1 ms at first and 128 ms at
+//! most, and the wait ends in time for that. A registration ends by itself only when its socket is gone.
+//!
 //! # Fairness
 //!
 //! Answers come in the order in which they were given. What has to be looked at takes turns with
@@ -169,8 +174,8 @@ impl Selector {
         require_shareable(interest)?;
         let mut table = self.shared.table();
         let index = table.find(registration.owner).ok_or_else(not_registered)?;
-        table.reoccupy(index, token, interest);
-        self.shared.touch(&mut table, index)
+        let must_ring = table.reoccupy(index, token, interest)?;
+        self.shared.ring_if(must_ring)
     }
 
     pub(crate) fn deregister(&self, _raw: Raw, registration: &Registration) -> io::Result<()> {
@@ -195,8 +200,8 @@ impl Selector {
         require_shareable(interest)?;
         let mut table = self.shared.table();
         let index = table.find_socket(raw).ok_or_else(not_registered)?;
-        table.reoccupy(index, token, interest);
-        self.shared.touch(&mut table, index)
+        let must_ring = table.reoccupy(index, token, interest)?;
+        self.shared.ring_if(must_ring)
     }
 
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
@@ -214,7 +219,7 @@ impl Selector {
         // At once: whether the socket can be watched at all is the caller's to know.
         table.ask_first(owner.index).map_err(|err| {
             table.vacate(owner.index);
-            err
+            io::Error::from(err)
         })?;
         Ok(owner)
     }
@@ -342,7 +347,7 @@ impl Registration {
         if let Some(index) = table.find(self.owner) {
             change(&mut table, index);
             // A failure to interrupt the poller is the doorbell's, which has none.
-            let _ = self.shared.touch(&mut table, index);
+            let _ = self.shared.ring_if(table.touch(index));
         }
     }
 }
@@ -361,9 +366,9 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a change take effect, by interrupting a poller that waits if there is no other way.
-    fn touch(&self, table: &mut Table, index: usize) -> io::Result<()> {
-        if table.touch(index) {
+    /// Interrupts a poller that waits, and has to look for itself.
+    fn ring_if(&self, must_ring: bool) -> io::Result<()> {
+        if must_ring {
             self.port.ring()?;
         }
         Ok(())
@@ -416,4 +421,185 @@ fn require_shareable(interest: Interest) -> io::Result<()> {
 
 fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the socket is not registered")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::windows::io::AsRawSocket;
+
+    use super::*;
+    use crate::sys::windows::os::afd::faults::{self, Call};
+
+    /// Only a failing test waits for so long.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    const STATUS_INSUFFICIENT_RESOURCES: i32 = 0xC000_009A_u32 as i32;
+    const STATUS_INVALID_HANDLE: i32 = 0xC000_0008_u32 as i32;
+
+    struct World {
+        selector: Selector,
+        buffer: Buffer,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (selector, _) = Selector::new(Backend::Iocp).unwrap();
+            Self {
+                selector,
+                buffer: Buffer::default(),
+            }
+        }
+
+        fn register(&self, stream: &TcpStream, token: Token, interest: Interest) -> Registration {
+            let raw = stream.as_raw_socket();
+            let registration = self.selector.register(raw, token, interest).unwrap();
+            registration.expect("every registration is remembered")
+        }
+
+        /// What one wait of that length reports.
+        fn select(&mut self, wait: Wait) -> Vec<Token> {
+            let mut events = Vec::new();
+            self.selector
+                .select(&mut self.buffer, &mut events, 16, wait)
+                .unwrap();
+            events.iter().map(Event::token).collect()
+        }
+
+        /// What is reported first, in however many waits.
+        #[track_caller]
+        fn expect(&mut self) -> Vec<Token> {
+            let start = Instant::now();
+            while start.elapsed() < PATIENCE {
+                let tokens = self.select(Wait::AtMost(PATIENCE));
+                if !tokens.is_empty() {
+                    return tokens;
+                }
+            }
+            panic!("nothing was reported");
+        }
+    }
+
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        (stream, peer)
+    }
+
+    #[test]
+    fn a_driver_that_is_short_of_memory_costs_no_event() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        for call in [Call::Answer, Call::Poll] {
+            faults::refuse(call, STATUS_INSUFFICIENT_RESOURCES, 5);
+            peer.write_all(b"x").unwrap();
+            assert_eq!(world.expect(), [Token(1)], "{call:?}");
+            // The question that follows an event is refused, too.
+            (&stream).read_exact(&mut [0]).unwrap();
+            registration.blocked(Blocked::Read);
+            peer.write_all(b"x").unwrap();
+            assert_eq!(world.expect(), [Token(1)], "{call:?}");
+            (&stream).read_exact(&mut [0]).unwrap();
+            registration.blocked(Blocked::Read);
+            assert_eq!(faults::left(), 0, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_that_is_refused_is_made_again() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        peer.write_all(b"x").unwrap();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        // What was asked before that is not believed.
+        registration.blocked(Blocked::Read);
+        faults::refuse(Call::Look, STATUS_INSUFFICIENT_RESOURCES, 1);
+        assert_eq!(world.expect(), [Token(1)]);
+        assert_eq!(faults::left(), 0);
+    }
+
+    #[test]
+    fn a_wait_that_the_driver_refuses_does_not_spin() {
+        let mut world = World::new();
+        let (stream, peer) = connected();
+        let _registration = world.register(&stream, Token(1), Interest::READABLE);
+        faults::refuse(Call::Answer, STATUS_INSUFFICIENT_RESOURCES, 1);
+        faults::refuse(Call::Poll, STATUS_INSUFFICIENT_RESOURCES, 8);
+        // Ends the first question.
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        let start = Instant::now();
+        let mut waits = 0;
+        while world.select(Wait::AtMost(PATIENCE)).is_empty() {
+            waits += 1;
+            assert!(start.elapsed() < PATIENCE);
+        }
+        // 1 + 2 + 4 .. + 128, and 128 once more.
+        assert!(start.elapsed() >= Duration::from_millis(383));
+        assert!(waits < 40, "{waits} waits");
+    }
+
+    #[test]
+    fn a_registration_that_is_refused_is_none() {
+        let world = World::new();
+        let (stream, _peer) = connected();
+        let raw = stream.as_raw_socket();
+        faults::refuse(Call::Poll, STATUS_INSUFFICIENT_RESOURCES, 1);
+        let refused = world.selector.register(raw, Token(1), Interest::READABLE);
+        assert!(refused.is_err());
+        let _registration = world.register(&stream, Token(2), Interest::READABLE);
+    }
+
+    /// While the poller waits, whoever registers anew asks for himself.
+    #[test]
+    fn a_reregistration_that_is_refused_leaves_everything_as_it_was() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+        let raw = stream.as_raw_socket();
+        let selector = &world.selector;
+        for status in [STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE] {
+            selector.shared.table().is_waiting = true;
+            faults::refuse(Call::Poll, status, 1);
+            let writable = Interest::WRITABLE;
+            let refused = selector.reregister(raw, &registration, Token(2), writable);
+            assert!(refused.is_err(), "{status:#x}");
+            assert_eq!(faults::left(), 0);
+            selector.shared.table().is_waiting = false;
+        }
+        (&stream).read_exact(&mut [0]).unwrap();
+        registration.blocked(Blocked::Read);
+        assert_eq!(world.select(Wait::NONE), []);
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+    }
+
+    /// The poller sleeps, and hears of nobody else when to ask again.
+    #[test]
+    fn a_refusal_while_the_poller_waits_interrupts_it() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+        (&stream).read_exact(&mut [0]).unwrap();
+
+        world.selector.shared.table().is_waiting = true;
+        faults::refuse(Call::Poll, STATUS_INSUFFICIENT_RESOURCES, 1);
+        registration.blocked(Blocked::Read);
+        world.selector.shared.table().is_waiting = false;
+        let mut packets = Packets::default();
+        let port = &world.selector.shared.port;
+        port.wait(&mut packets, 16, Wait::NONE).unwrap();
+        let taken: Vec<_> = packets.take(port).collect();
+        assert!(matches!(taken[..], [Packet::Doorbell]), "{taken:?}");
+
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+    }
 }

@@ -36,7 +36,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    ERROR_NOT_FOUND, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
+    ERROR_NOT_FOUND, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING,
+    STATUS_REQUEST_NOT_ACCEPTED, UNICODE_STRING,
 };
 use windows_sys::Win32::Networking::WinSock::{
     WSAIoctl, SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET,
@@ -107,7 +108,25 @@ pub(crate) enum Answer {
     /// It was called back, by us or by the end of the thread that made it.
     Cancelled,
     /// The driver does not answer, as for a socket that is closed.
-    Refused,
+    Refused(Refusal),
+}
+
+/// Why the driver does not answer.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: NTSTATUS,
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        error_of(refusal.status)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (status {:#x})", error_of(self.status), self.status)
+    }
 }
 
 /// A question to the driver, made again and again for one registration.
@@ -160,11 +179,13 @@ impl Request {
         let question = unsafe { *request.question.get() };
         // SAFETY: both fields of the union are plain numbers; the kernel has written this one.
         let status = unsafe { block.Anonymous.Status };
+        #[cfg(test)]
+        let status = faults::instead_of(faults::Call::Answer, status);
         // Release: pairs with the next flight's acquire.
         request.in_flight.store(false, Ordering::Release);
         let answer = match status {
             STATUS_CANCELLED => Answer::Cancelled,
-            status if has_failed(status) => Answer::Refused,
+            status if has_failed(status) => Answer::Refused(Refusal { status }),
             _ => Answer::Holds(question.answer()),
         };
         (request, answer)
@@ -196,10 +217,19 @@ impl Afd {
     /// Asks to be told by a packet when one of `events` holds, which may be now.
     ///
     /// The request must not be in flight already.
-    pub(crate) fn poll(&self, request: &Arc<Request>, socket: Base, events: u32) -> io::Result<()> {
+    pub(crate) fn poll(
+        &self,
+        request: &Arc<Request>,
+        socket: Base,
+        events: u32,
+    ) -> Result<(), Refusal> {
+        #[cfg(test)]
+        faults::check(faults::Call::Poll)?;
         // Acquire: pairs with `completed`.
         if request.in_flight.swap(true, Ordering::Acquire) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+            return Err(Refusal {
+                status: STATUS_REQUEST_NOT_ACCEPTED,
+            });
         }
         let (status, question) = (request.status.get(), request.question.get());
         // SAFETY: the flight is ours alone until the kernel has the request.
@@ -229,7 +259,7 @@ impl Afd {
         // SAFETY: the kernel has refused the request, so there will be no packet to take it from.
         drop(unsafe { Arc::from_raw(given.cast::<Request>()) });
         request.in_flight.store(false, Ordering::Release);
-        Err(error_of(outcome))
+        Err(Refusal { status: outcome })
     }
 
     /// Calls a request back. Its packet comes all the same, if it is not there already.
@@ -260,7 +290,9 @@ impl Look {
     }
 
     /// Which of `events` hold now.
-    pub(crate) fn at(&self, socket: Base, events: u32) -> io::Result<u32> {
+    pub(crate) fn at(&self, socket: Base, events: u32) -> Result<u32, Refusal> {
+        #[cfg(test)]
+        faults::check(faults::Call::Look)?;
         let mut question = Question::new(socket, events, 0);
         let mut status = IO_STATUS_BLOCK::default();
         let size = mem::size_of::<Question>() as u32;
@@ -288,7 +320,7 @@ impl Look {
             outcome = unsafe { status.Anonymous.Status };
         }
         if has_failed(outcome) {
-            return Err(error_of(outcome));
+            return Err(Refusal { status: outcome });
         }
         Ok(question.answer())
     }
@@ -380,4 +412,55 @@ fn ask_for_handle(socket: SOCKET, code: u32) -> io::Result<SOCKET> {
         return Err(super::last_socket_error());
     }
     Ok(found)
+}
+
+/// Refusals that no system can be talked into, for tests of what follows from them.
+#[cfg(test)]
+pub(crate) mod faults {
+    use std::cell::RefCell;
+
+    use super::{Refusal, NTSTATUS};
+
+    /// The calls that can be refused.
+    #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+    pub(crate) enum Call {
+        Poll,
+        Look,
+        /// The end of a request that was accepted.
+        Answer,
+    }
+
+    thread_local! {
+        static NEXT: RefCell<Vec<(Call, NTSTATUS)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Lets this thread's next calls of that kind end with `status`, so many times.
+    pub(crate) fn refuse(call: Call, status: NTSTATUS, times: usize) {
+        NEXT.with(|next| {
+            let mut next = next.borrow_mut();
+            next.extend(std::iter::repeat((call, status)).take(times));
+        });
+    }
+
+    /// How many refusals are still to come.
+    pub(crate) fn left() -> usize {
+        NEXT.with(|next| next.borrow().len())
+    }
+
+    pub(super) fn check(call: Call) -> Result<(), Refusal> {
+        match instead_of(call, 0) {
+            0 => Ok(()),
+            status => Err(Refusal { status }),
+        }
+    }
+
+    pub(super) fn instead_of(call: Call, status: NTSTATUS) -> NTSTATUS {
+        NEXT.with(|next| {
+            let mut next = next.borrow_mut();
+            match next.iter().position(|(refused, _)| *refused == call) {
+                Some(at) => next.remove(at).1,
+                None => status,
+            }
+        })
+    }
 }
