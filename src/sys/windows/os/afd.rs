@@ -37,7 +37,7 @@ use windows_sys::Wdk::Storage::FileSystem::{
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
     ERROR_NOT_FOUND, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING,
-    STATUS_REQUEST_NOT_ACCEPTED, UNICODE_STRING,
+    STATUS_REQUEST_NOT_ACCEPTED, STATUS_TIMEOUT, UNICODE_STRING,
 };
 use windows_sys::Win32::Networking::WinSock::{
     WSAIoctl, SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET,
@@ -87,13 +87,21 @@ impl Question {
     }
 
     /// The conditions that hold, of what the kernel has written.
-    fn answer(&self) -> u32 {
-        if self.entries == 0 {
+    ///
+    /// What went in has the place of what comes out. So where the kernel has written nothing, there stands what
+    /// was asked about, and that must not be taken for the answer: when the time was over, or when it says that it
+    /// has written less than the entry. (The request is a buffered one: just so many bytes are copied back.)
+    fn answer(&self, outcome: NTSTATUS, written: usize) -> u32 {
+        if outcome == STATUS_TIMEOUT || written < Self::WITH_ENTRY || self.entries == 0 {
             0
         } else {
             self.entry.events
         }
     }
+
+    /// How many bytes an answer has that is one.
+    const WITH_ENTRY: usize =
+        mem::size_of::<i64>() + 2 * mem::size_of::<u32>() + mem::size_of::<Entry>();
 }
 
 /// The socket of the system's own provider, which is what the driver knows.
@@ -186,7 +194,7 @@ impl Request {
         let answer = match status {
             STATUS_CANCELLED => Answer::Cancelled,
             status if has_failed(status) => Answer::Refused(Refusal { status }),
-            _ => Answer::Holds(question.answer()),
+            status => Answer::Holds(question.answer(status, block.Information)),
         };
         (request, answer)
     }
@@ -322,7 +330,7 @@ impl Look {
         if has_failed(outcome) {
             return Err(Refusal { status: outcome });
         }
-        Ok(question.answer())
+        Ok(question.answer(outcome, status.Information))
     }
 }
 
@@ -462,5 +470,27 @@ pub(crate) mod faults {
                 None => status,
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_has_not_written_is_no_answer() {
+        let question = Question::new(Base(1), 0x1ff, 0);
+        let all = mem::size_of::<Question>();
+        assert_eq!(question.answer(0, all), 0x1ff);
+        assert_eq!(question.answer(0, Question::WITH_ENTRY), 0x1ff);
+        assert_eq!(question.answer(STATUS_TIMEOUT, all), 0);
+        for written in [0, 16, Question::WITH_ENTRY - 1] {
+            assert_eq!(question.answer(0, written), 0, "{written} bytes");
+        }
+        let nobody = Question {
+            entries: 0,
+            ..question
+        };
+        assert_eq!(nobody.answer(0, all), 0);
     }
 }
