@@ -26,6 +26,7 @@ use std::mem;
 use std::ops::Range;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{fence, Ordering};
 use std::sync::Arc;
 use std::thread;
 
@@ -273,6 +274,9 @@ impl Operation {
         if unsafe { status.read_volatile() } == STATUS_PENDING {
             return Outcome::Pending;
         }
+        // Acquire: pairs with the kernel's release of the status, so that what it has written to the buffer
+        // before that is read after it. A processor that reorders reads (ARM64) might read it earlier.
+        fence(Ordering::Acquire);
         self.in_flight = false;
         outcome
     }
