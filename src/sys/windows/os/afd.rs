@@ -72,6 +72,17 @@ struct Question {
     entry: Entry,
 }
 
+/// The layouts that the driver expects: checked here for targets that nobody runs, too.
+const _: () = {
+    const WORD: usize = mem::size_of::<usize>();
+    assert!(mem::size_of::<Entry>() == WORD + 8);
+    assert!(mem::align_of::<Entry>() == WORD);
+    // 16 bytes and an entry, up to a multiple of 8.
+    assert!(mem::size_of::<Question>() == 32);
+    assert!(mem::align_of::<Question>() == 8);
+    assert!(mem::size_of::<IO_STATUS_BLOCK>() == 2 * WORD);
+};
+
 impl Question {
     fn new(socket: Base, events: u32, timeout: i64) -> Self {
         Self {
@@ -476,6 +487,35 @@ pub(crate) mod faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_field_is_where_the_driver_looks_for_it() {
+        let word = mem::size_of::<usize>();
+        let question = Question::new(Base(0), 0, 0);
+        let start = ptr::addr_of!(question) as usize;
+        assert_eq!(ptr::addr_of!(question.timeout) as usize - start, 0);
+        assert_eq!(ptr::addr_of!(question.entries) as usize - start, 8);
+        assert_eq!(ptr::addr_of!(question.exclusive) as usize - start, 12);
+        assert_eq!(ptr::addr_of!(question.entry.handle) as usize - start, 16);
+        let events = ptr::addr_of!(question.entry.events) as usize;
+        assert_eq!(events - start, 16 + word);
+        let status = ptr::addr_of!(question.entry.status) as usize;
+        assert_eq!(status - start, 20 + word);
+    }
+
+    /// A request is called back by the address of its status block.
+    #[test]
+    fn a_request_begins_with_its_status_block() {
+        let owner = Owner {
+            index: 0,
+            registration: 0,
+        };
+        let request = Request::new(owner);
+        assert_eq!(
+            request.status.get() as usize,
+            Arc::as_ptr(&request) as usize
+        );
+    }
 
     #[test]
     fn what_the_kernel_has_not_written_is_no_answer() {

@@ -221,6 +221,8 @@ type NtRemoveIoCompletionEx = unsafe extern "system" fn(
     alertable: u8,
 ) -> NTSTATUS;
 
+const _: () = assert!(mem::size_of::<OVERLAPPED_ENTRY>() == 4 * mem::size_of::<usize>());
+
 /// A time from now on in the system's notation: negative, in 100 ns, rounded up.
 pub(super) fn relative(time: Duration) -> i64 {
     let steps = div_ceil(time.as_nanos(), 100);
@@ -303,14 +305,6 @@ mod tests {
         assert_eq!(relative(Duration::from_nanos(100)), -1);
         assert_eq!(relative(Duration::from_micros(50)), -500);
         assert_eq!(relative(Duration::MAX), i64::MIN);
-    }
-
-    #[test]
-    fn entries_have_the_layout_of_the_system_call() {
-        assert_eq!(
-            mem::size_of::<OVERLAPPED_ENTRY>(),
-            4 * mem::size_of::<usize>()
-        );
     }
 
     #[test]
