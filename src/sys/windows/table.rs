@@ -13,7 +13,7 @@ use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::windows::conditions;
 use crate::sys::windows::flight::{is_gone, Flight, Pause, Step, Want};
-use crate::sys::windows::os::afd::{Afd, Answer, Base, Look, Owner, Refusal, Request};
+use crate::sys::windows::os::afd::{self, Afd, Answer, Base, Look, Owner, Refusal, Request};
 use crate::sys::windows::os::iocp::Port;
 use crate::sys::windows::os::Raw;
 
@@ -249,6 +249,17 @@ impl Table {
 
     /// Asks what a new registration wants to know; an error says that it cannot be asked.
     pub(crate) fn ask_first(&mut self, index: usize) -> Result<(), Refusal> {
+        let refusal = match self.ask(index, Instant::now()) {
+            Err(refusal) if is_gone(refusal.status) => refusal,
+            outcome => return outcome,
+        };
+        // The socket is there, or it would have no base. So it may be that this was not it.
+        let socket = &mut self.slots[index].socket;
+        let other = socket.and_then(|(raw, base)| Some((raw, afd::base_instead(raw, base)?)));
+        if other.is_none() {
+            return Err(refusal);
+        }
+        *socket = other;
         self.ask(index, Instant::now())
     }
 

@@ -394,19 +394,54 @@ fn open(options: u32) -> io::Result<OwnedHandle> {
 /// are not the driver's. Some of them do not answer `SIO_BASE_HANDLE`, which they should, but do answer one
 /// of the others with the socket of the next layer.
 pub(crate) fn base(socket: RawSocket) -> io::Result<Base> {
-    let mut socket = socket as SOCKET;
-    loop {
-        let error = match ask_for_handle(socket, SIO_BASE_HANDLE) {
+    base_of(socket as SOCKET, ask_for_handle)
+}
+
+/// Another socket that the driver may know, if it does not know `base`: a layer may name itself as the base.
+pub(crate) fn base_instead(socket: RawSocket, base: Base) -> Option<Base> {
+    base_instead_of(base, socket as SOCKET, ask_for_handle)
+}
+
+fn base_of(
+    mut socket: SOCKET,
+    ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>,
+) -> io::Result<Base> {
+    /// Nobody has so many layers; but some may lead in a circle.
+    const MOST_LAYERS: usize = 16;
+
+    for _ in 0..MOST_LAYERS {
+        let error = match ask(socket, SIO_BASE_HANDLE) {
             Ok(base) => return Ok(Base(base)),
             Err(err) => err,
         };
-        let below = [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE]
-            .into_iter()
-            .filter_map(|code| ask_for_handle(socket, code).ok())
-            // A layer that names itself would be asked for ever.
-            .find(|below| *below != socket);
-        socket = below.ok_or(error)?;
+        socket = below(socket, &ask).ok_or(error)?;
     }
+    Err(io::Error::new(
+        io::ErrorKind::Other,
+        "the providers of the socket lead nowhere: none of them names the system's own socket",
+    ))
+}
+
+fn base_instead_of(
+    base: Base,
+    socket: SOCKET,
+    ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>,
+) -> Option<Base> {
+    let below = below(socket, &ask)?;
+    let of_below = base_of(below, &ask).ok();
+    [of_below, Some(Base(below))]
+        .into_iter()
+        .flatten()
+        .find(|other| *other != base)
+}
+
+/// The socket of the next layer.
+fn below(socket: SOCKET, ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>) -> Option<SOCKET> {
+    [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE]
+        .into_iter()
+        .filter_map(|code| ask(socket, code).ok())
+        // A layer that names itself would be asked for ever.
+        .find(|below| *below != socket)
 }
 
 fn ask_for_handle(socket: SOCKET, code: u32) -> io::Result<SOCKET> {
@@ -532,5 +567,57 @@ mod tests {
             ..question
         };
         assert_eq!(nobody.answer(0, all), 0);
+    }
+
+    /// Layers by number: which codes each of them answers, and with what.
+    type Layers = &'static [(SOCKET, u32, SOCKET)];
+
+    fn answers(layers: Layers) -> impl Fn(SOCKET, u32) -> io::Result<SOCKET> {
+        move |socket, code| {
+            let answer = layers
+                .iter()
+                .find(|layer| (layer.0, layer.1) == (socket, code));
+            answer.map_or_else(
+                || Err(io::ErrorKind::Unsupported.into()),
+                |layer| Ok(layer.2),
+            )
+        }
+    }
+
+    #[test]
+    fn the_base_is_found_below_layers_that_do_not_name_it() {
+        let plain: Layers = &[(1, SIO_BASE_HANDLE, 1)];
+        let silent: Layers = &[
+            (1, SIO_BSP_HANDLE_SELECT, 1),
+            (1, SIO_BSP_HANDLE_POLL, 2),
+            (2, SIO_BSP_HANDLE, 3),
+            (3, SIO_BASE_HANDLE, 4),
+        ];
+        assert_eq!(base_of(1, answers(plain)).unwrap(), Base(1));
+        assert_eq!(base_of(1, answers(silent)).unwrap(), Base(4));
+    }
+
+    #[test]
+    fn layers_that_lead_nowhere_are_an_error() {
+        let circle: Layers = &[(1, SIO_BSP_HANDLE_SELECT, 2), (2, SIO_BSP_HANDLE_POLL, 1)];
+        assert!(base_of(1, answers(circle)).is_err());
+        assert!(base_of(1, answers(&[])).is_err());
+    }
+
+    #[test]
+    fn a_layer_that_names_itself_as_the_base_is_passed_by() {
+        let liar: Layers = &[
+            (1, SIO_BASE_HANDLE, 1),
+            (1, SIO_BSP_HANDLE_SELECT, 2),
+            (2, SIO_BASE_HANDLE, 3),
+        ];
+        assert_eq!(base_instead_of(Base(1), 1, answers(liar)), Some(Base(3)));
+        let silent_below: Layers = &[(1, SIO_BASE_HANDLE, 1), (1, SIO_BSP_HANDLE_POLL, 2)];
+        assert_eq!(
+            base_instead_of(Base(1), 1, answers(silent_below)),
+            Some(Base(2))
+        );
+        let plain: Layers = &[(1, SIO_BASE_HANDLE, 1)];
+        assert_eq!(base_instead_of(Base(1), 1, answers(plain)), None);
     }
 }
