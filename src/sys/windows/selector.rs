@@ -240,9 +240,9 @@ impl Selector {
         }
     }
 
-    /// Takes packets, and the events they stand for, until there is no room or no packet, or somebody
-    /// has rung. Not for ever: other threads may make packets as fast as they are taken here, and who
-    /// wakes the poll and what its deadline is the caller knows.
+    /// Takes packets, and the events they stand for, until there is no room or no packet: if events have room
+    /// left, nothing that was ready was left out. Not for ever: other threads may make packets that are no events
+    /// as fast as they are taken here, and who wakes the poll and what its deadline is the caller knows.
     fn dequeue(
         &self,
         buffer: &mut Buffer,
@@ -250,35 +250,38 @@ impl Selector {
         most: usize,
         mut wait: Wait,
     ) -> io::Result<()> {
-        const MOST_ROUNDS: usize = 8;
+        /// So many in a row that bring no event; those that do are bounded by the room.
+        const MOST_VAIN_ROUNDS: usize = 8;
 
         let port = &self.shared.port;
-        for _ in 0..MOST_ROUNDS {
-            let room = (most - events.len()).min(MOST_AT_ONCE);
+        let mut vain = 0;
+        while vain < MOST_VAIN_ROUNDS {
+            let had = events.len();
+            let room = (most - had).min(MOST_AT_ONCE);
             if room == 0 {
                 break;
             }
             buffer.wait(port, room, wait)?;
             let is_all = buffer.packets.len() < room;
-            let has_rung = self.harvest(&mut buffer.packets, events);
-            if is_all || has_rung {
+            self.harvest(&mut buffer.packets, events);
+            if is_all {
                 break;
             }
+            vain = if events.len() == had { vain + 1 } else { 0 };
             wait = Wait::NONE;
         }
         Ok(())
     }
 
-    /// Takes the packets, and appends the events they stand for; whether a doorbell or a timer was
-    /// among them.
-    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) -> bool {
+    /// Takes the packets, and appends the events they stand for.
+    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) {
         let mut operations = Vec::new();
-        let mut has_rung = false;
         let mut table = self.shared.table();
         let now = Instant::now();
         for packet in packets.take(&self.shared.port) {
             match packet {
-                Packet::Doorbell | Packet::Timer => has_rung = true,
+                // It has ended the wait, which is all that it is for.
+                Packet::Doorbell | Packet::Timer => {}
                 Packet::Operation(overlapped) => operations.push(overlapped),
                 Packet::Afd(request, answer) => {
                     events.extend(table.answer(&request, answer, now));
@@ -288,7 +291,6 @@ impl Selector {
         drop(table);
         // Whoever is told may do what it likes: nothing is locked.
         operations.into_iter().for_each(operation::complete);
-        has_rung
     }
 }
 
@@ -487,6 +489,33 @@ mod tests {
         let (stream, _) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
         (stream, peer)
+    }
+
+    #[test]
+    fn e5_a_ring_takes_nobodys_room() {
+        const READY: usize = 6;
+        let (selector, doorbell) = Selector::new(Backend::Iocp).unwrap();
+        let mut buffer = Buffer::default();
+        doorbell.ring().unwrap();
+        let sources: Vec<_> = (0..READY)
+            .map(|index| {
+                let (stream, mut peer) = connected();
+                peer.write_all(b"x").unwrap();
+                let raw = stream.as_raw_socket();
+                let interest = Interest::READABLE.level();
+                let registration = selector.register(raw, Token(index), interest);
+                (registration.unwrap(), stream, peer)
+            })
+            .collect();
+        for room in [READY - 2, READY] {
+            doorbell.ring().unwrap();
+            let mut events = Vec::new();
+            selector
+                .select(&mut buffer, &mut events, room, Wait::AtMost(PATIENCE))
+                .unwrap();
+            assert_eq!(events.len(), room);
+        }
+        drop(sources);
     }
 
     #[test]
