@@ -91,6 +91,7 @@ pub(crate) struct Buffer {
 enum Precise {
     #[default]
     Untried,
+    /// The system does not have it.
     Missing,
     There(Timer),
 }
@@ -396,14 +397,22 @@ impl Buffer {
             return Ok(());
         }
         if let Err(err) = timer.start(port, time) {
-            trace!("iocp: waits are rounded to milliseconds: {err}");
-            let _ = err;
-            self.timer = Precise::Missing;
+            self.renew_timer(&err);
             return port.wait(&mut self.packets, most, wait);
         }
         let outcome = port.wait(&mut self.packets, most, Wait::Forever);
-        timer.stop();
+        if let Err(err) = timer.stop() {
+            self.renew_timer(&err);
+        }
         outcome
+    }
+
+    /// What went wrong once need not go wrong again, so the next wait gets a new timer. A packet that is left of the
+    /// old one ends a wait early, which the caller does not mind.
+    fn renew_timer(&mut self, err: &io::Error) {
+        trace!("iocp: a timer is given up: {err}");
+        let _ = err;
+        self.timer = Precise::Untried;
     }
 }
 
