@@ -29,7 +29,7 @@ pub(crate) use super::unix::{pair, std_unix_address, unix_address};
 /// A UDP socket does not fail because of datagrams that it has sent: left alone, Windows makes an error
 /// of the next *receive* when one could not be delivered.
 pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-    let socket = super::unix::explain(Socket::new(domain, kind, protocol))?;
+    let socket = new(domain, kind, protocol)?;
     socket.set_nonblocking(true)?;
     if kind == Type::DGRAM {
         for code in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
@@ -38,6 +38,11 @@ pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io
         }
     }
     Ok(socket)
+}
+
+/// Opens a socket that blocks.
+pub(super) fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, kind, protocol).map_err(|err| super::unix::explain(domain, err))
 }
 
 /// A request of `WSAIoctl` that takes a `BOOL`.

@@ -89,21 +89,15 @@ pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr>
     Ok(UnixSocketAddr { path })
 }
 
-/// Says so where the system has no Unix domain sockets.
-pub(super) fn explain(outcome: io::Result<Socket>) -> io::Result<Socket> {
+/// Says so where the system has no Unix domain sockets. What other families lack has the system's code.
+pub(super) fn explain(domain: Domain, err: io::Error) -> io::Error {
     const MISSING: [i32; 3] = [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT];
-    match outcome {
-        Err(err)
-            if err
-                .raw_os_error()
-                .is_some_and(|code| MISSING.contains(&code)) =>
-        {
-            Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this Windows has no Unix domain sockets; they came with version 10, 1803",
-            ))
-        }
-        outcome => outcome,
+    match err.raw_os_error() {
+        Some(code) if domain == Domain::UNIX && MISSING.contains(&code) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this Windows has no Unix domain sockets; they came with version 10, 1803",
+        ),
+        _ => err,
     }
 }
 
@@ -123,7 +117,7 @@ pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
 fn connect_to(listener: &Socket, address: &SockAddr) -> io::Result<(Socket, Socket)> {
     listener.listen(1)?;
     listener.set_nonblocking(false)?;
-    let one = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let one = super::socket::new(Domain::UNIX, Type::STREAM, None)?;
     one.connect(address)?;
     let (other, _) = listener.accept()?;
     one.set_nonblocking(true)?;
@@ -232,6 +226,8 @@ impl Write for &UnixStream {
 
 #[cfg(test)]
 mod tests {
+    use windows_sys::Win32::Networking::WinSock::WSAEMFILE;
+
     use super::*;
 
     #[test]
@@ -242,6 +238,19 @@ mod tests {
             assert_eq!(back.as_pathname(), address.as_pathname());
             assert_eq!(back.is_unnamed(), path.is_empty());
         }
+    }
+
+    #[test]
+    fn only_unix_sockets_are_said_to_be_missing() {
+        for code in [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT] {
+            let err = || io::Error::from_raw_os_error(code);
+            let explained = explain(Domain::UNIX, err());
+            assert_eq!(explained.kind(), io::ErrorKind::Unsupported);
+            // As IPv6 that is turned off.
+            assert_eq!(explain(Domain::IPV6, err()).raw_os_error(), Some(code));
+        }
+        let err = io::Error::from_raw_os_error(WSAEMFILE);
+        assert_eq!(explain(Domain::UNIX, err).raw_os_error(), Some(WSAEMFILE));
     }
 
     #[test]
