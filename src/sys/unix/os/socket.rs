@@ -24,7 +24,7 @@ pub(crate) use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::check;
 #[cfg(capability = "unix_streams")]
-pub(crate) use super::unix_domain::{pair, std_unix_address, unix_address};
+pub(crate) use super::unix_domain::{pair, peer_unix_address, unix_address};
 
 /// As many waiting connections as the system allows.
 ///

@@ -22,7 +22,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::last_socket_error;
-pub(crate) use super::unix::{pair, std_unix_address, unix_address};
+pub(crate) use super::unix::{pair, peer_unix_address, unix_address};
 
 /// Opens a socket.
 ///

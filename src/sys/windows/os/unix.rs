@@ -74,6 +74,15 @@ pub(crate) fn unix_address(address: &UnixSocketAddr) -> io::Result<SockAddr> {
     SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
 }
 
+/// The address of a peer whose connection is there already: a name that is none takes it from nobody.
+pub(crate) fn peer_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr> {
+    Ok(or_unnamed(std_unix_address(address)))
+}
+
+fn or_unnamed(address: io::Result<UnixSocketAddr>) -> UnixSocketAddr {
+    address.unwrap_or(UnixSocketAddr { path: None })
+}
+
 /// The address, from `socket2`.
 pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr> {
     /// `sizeof(ADDRESS_FAMILY)`, which precedes the path.
@@ -81,7 +90,11 @@ pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr>
     // SAFETY: the address is valid for its length, which `socket2` keeps below that of its storage.
     let bytes =
         unsafe { slice::from_raw_parts(address.as_ptr().cast::<u8>(), address.len() as usize) };
-    let path = bytes.get(FAMILY..).unwrap_or(&[]);
+    decode(bytes.get(FAMILY..).unwrap_or(&[]))
+}
+
+/// A path in UTF-8 that ends with a NUL byte, or where the bytes end.
+fn decode(path: &[u8]) -> io::Result<UnixSocketAddr> {
     let path = path.split(|byte| *byte == 0).next().unwrap_or(&[]);
     let path =
         str::from_utf8(path).map_err(|err| io::Error::new(io::ErrorKind::InvalidData, err))?;
@@ -251,6 +264,18 @@ mod tests {
         }
         let err = io::Error::from_raw_os_error(WSAEMFILE);
         assert_eq!(explain(Domain::UNIX, err).raw_os_error(), Some(WSAEMFILE));
+    }
+
+    #[test]
+    fn a_peer_whose_name_is_none_is_unnamed() {
+        let named = or_unnamed(decode(b"some.sock\0"));
+        assert_eq!(named.as_pathname(), Some(Path::new("some.sock")));
+        let outcome = decode(b"\xff.sock\0");
+        assert_eq!(
+            outcome.as_ref().unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        assert!(or_unnamed(outcome).is_unnamed());
     }
 
     #[test]
