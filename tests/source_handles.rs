@@ -381,6 +381,31 @@ fn a_signal_that_was_taken_is_reported_by_the_next_registration() {
 }
 
 #[test]
+fn a_signal_that_was_taken_between_two_registrations_is_not_reported_by_the_second() {
+    let mut world = World::new();
+    let registry = world.poll.registry().try_clone().unwrap();
+    for interest in [Interest::READABLE, Interest::READABLE.level()] {
+        let object = Object::auto_reset();
+        let mut source = world.watch(&object, interest);
+        object.set();
+        world.expect();
+        registry.deregister(&mut source).unwrap();
+        source.try_wait().unwrap();
+        assert_would_block(source.try_wait());
+
+        registry.register(&mut source, OBJECT, interest).unwrap();
+        for _ in 0..3 {
+            assert_eq!(world.look(), 0, "{interest:?}");
+        }
+        object.set();
+        world.expect();
+        source.try_wait().unwrap();
+        assert_would_block(source.try_wait());
+        assert_eq!(world.look(), 0, "{interest:?}");
+    }
+}
+
+#[test]
 fn misuse_is_refused_and_changes_nothing() {
     let mut world = World::new();
     let other = Poll::new().unwrap();
