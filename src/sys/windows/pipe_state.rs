@@ -23,10 +23,15 @@ use crate::base::outcome::Outcome;
 use crate::base::readiness::Readiness;
 
 // As in `winerror.h`. Written out, so that the tests run on every system.
+const ERROR_ACCESS_DENIED: u32 = 5;
 pub(crate) const ERROR_HANDLE_EOF: u32 = 38;
+const ERROR_UNEXP_NET_ERR: u32 = 59;
+const ERROR_NETNAME_DELETED: u32 = 64;
 pub(crate) const ERROR_BROKEN_PIPE: u32 = 109;
+const ERROR_SEM_TIMEOUT: u32 = 121;
 pub(crate) const ERROR_NO_DATA: u32 = 232;
 pub(crate) const ERROR_PIPE_NOT_CONNECTED: u32 = 233;
+const ERROR_VC_DISCONNECTED: u32 = 240;
 pub(crate) const ERROR_PIPE_CONNECTED: u32 = 535;
 pub(crate) const ERROR_PIPE_LISTENING: u32 = 536;
 pub(crate) const ERROR_OPERATION_ABORTED: u32 = 995;
@@ -212,13 +217,13 @@ impl Reading {
         };
     }
 
-    /// What the system says of a read that nobody has asked for: whether it was not allowed is told
-    /// to whoever asks.
+    /// What the system says of a read that nobody has asked for. That it is not allowed is no event, since some
+    /// pipes only write: it is told to whoever asks. All else that goes wrong would be heard of by nobody who
+    /// waits for bytes.
     pub(crate) fn take_ahead(&mut self, outcome: Outcome) {
         self.take(outcome);
-        match *self {
-            Self::Failed(code) if !is_gone(code) => *self = Self::Idle,
-            _ => {}
+        if *self == Self::Failed(ERROR_ACCESS_DENIED) {
+            *self = Self::Idle;
         }
     }
 
@@ -337,11 +342,18 @@ impl Writing {
 /// Both ways: a pipe has no half-close.
 const CLOSED: Readiness = Readiness::READ_CLOSED.with(Readiness::WRITE_CLOSED, true);
 
-/// Whether the error says that nobody is at the other end any more.
+/// Whether the error says that nobody is at the other end any more, or that nothing leads there: some pipes go
+/// through a network.
 fn is_gone(code: u32) -> bool {
     matches!(
         code,
-        ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED
+        ERROR_BROKEN_PIPE
+            | ERROR_NO_DATA
+            | ERROR_PIPE_NOT_CONNECTED
+            | ERROR_UNEXP_NET_ERR
+            | ERROR_NETNAME_DELETED
+            | ERROR_SEM_TIMEOUT
+            | ERROR_VC_DISCONNECTED
     )
 }
 
@@ -359,8 +371,6 @@ mod tests {
     use super::*;
 
     use proptest::prelude::*;
-
-    const OTHER: u32 = 5;
 
     fn codes() -> impl Strategy<Value = u32> {
         prop_oneof![
@@ -508,14 +518,33 @@ mod tests {
     #[test]
     fn a_read_ahead_that_is_not_allowed_is_silent() {
         let mut state = PipeState::default();
-        state.reading.take_ahead(Outcome::Failed(OTHER));
-        assert_eq!(state.readiness(), Readiness::WRITABLE);
         state
             .reading
-            .take_ahead(Outcome::Failed(ERROR_PIPE_NOT_CONNECTED));
-        assert!(state.readiness().is_error());
-        assert_eq!(state.reading.read(), Read::Fail(ERROR_PIPE_NOT_CONNECTED));
-        assert_eq!(state.reading.read(), Read::Begin);
+            .take_ahead(Outcome::Failed(ERROR_ACCESS_DENIED));
+        assert_eq!(state.readiness(), Readiness::WRITABLE);
+    }
+
+    #[test]
+    fn a_read_ahead_that_fails_is_an_event_and_an_error_told_once() {
+        // The last two are out of memory and resources: nobody is gone.
+        let codes = [
+            (ERROR_PIPE_NOT_CONNECTED, true),
+            (ERROR_UNEXP_NET_ERR, true),
+            (ERROR_NETNAME_DELETED, true),
+            (ERROR_SEM_TIMEOUT, true),
+            (ERROR_VC_DISCONNECTED, true),
+            (8, false),
+            (1450, false),
+        ];
+        for (code, is_gone) in codes {
+            let mut state = PipeState::default();
+            state.reading.take_ahead(Outcome::Failed(code));
+            let readiness = state.readiness();
+            assert!(readiness.is_readable() && readiness.is_error(), "{code}");
+            assert_eq!(readiness.is_read_closed(), is_gone, "{code}");
+            assert_eq!(state.reading.read(), Read::Fail(code));
+            assert_eq!(state.reading.read(), Read::Begin);
+        }
     }
 
     #[test]
