@@ -21,7 +21,7 @@ use wakeful::windows::NamedPipe;
 use wakeful::{Events, Interest, Poll, Token};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
+    ERROR_NO_DATA, ERROR_PIPE_LISTENING, ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_OUTBOUND,
@@ -299,13 +299,63 @@ fn a_client_is_an_event_and_then_connect_says_so() {
     drop(client);
 }
 
+/// Nobody has asked whether there is a client.
 #[test]
-fn a_server_without_a_client_is_ready_for_nothing() {
+fn a_fresh_server_is_writable_when_it_is_registered() {
+    let mut world = World::new();
+    let (name, server) = world.server();
+    let event = world.expect(SERVER, Event::is_writable);
+    assert!(!event.is_readable() && !event.is_error());
+    assert_eq!(world.look().len(), 0);
+
+    let mut client = open(&name);
+    world.register(&mut client, CLIENT, both());
+    world.write_all(SERVER, &server, b"welcome");
+    world.expect_bytes(CLIENT, &client, b"welcome");
+    // Now that it is known to be there, its bytes are an event.
+    world.write_all(CLIENT, &client, b"thanks");
+    world.expect(SERVER, Event::is_readable);
+    world.expect_bytes(SERVER, &server, b"thanks");
+}
+
+#[test]
+fn a_server_that_waits_for_a_client_is_ready_for_nothing() {
     let mut world = World::new();
     let (_, server) = world.server();
-    assert_eq!(world.look().len(), 0);
+    // What was ready before is called back.
     assert_would_block(server.connect());
     assert_eq!(world.look().len(), 0);
+}
+
+#[test]
+fn a_server_that_has_failed_to_write_to_nobody_is_ready_for_nothing() {
+    let mut world = World::new();
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    world.register(&mut server, SERVER, both().level());
+    for _ in 0..3 {
+        let event = world.expect(SERVER, Event::is_writable);
+        assert!(!event.is_readable() && !event.is_error());
+        assert_would_block(server.read(&mut [0; 1]));
+    }
+    assert_code(server.write(b"x"), &[ERROR_PIPE_LISTENING]);
+    for _ in 0..3 {
+        assert_eq!(world.look().len(), 0);
+        assert_would_block(server.read(&mut [0; 1]));
+    }
+    // And it can be asked to wait for one, or to write once more.
+    let _client = open(&name);
+    assert_eq!(server.write(b"x").unwrap(), 1);
+    world.expect(SERVER, Event::is_writable);
+    assert!(server.connect().is_ok());
+}
+
+#[test]
+fn a_server_that_has_let_go_of_its_client_is_ready_for_nothing() {
+    let mut world = World::new();
+    let (server, _client) = world.pair();
+    server.disconnect().unwrap();
+    assert!(world.look().iter().all(|event| event.token() != SERVER));
 }
 
 #[test]

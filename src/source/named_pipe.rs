@@ -57,6 +57,10 @@ use crate::sys::pipe_state::{
 /// writable then, and a second `connect` whether that went well. For the next client it calls
 /// [`disconnect`](NamedPipe::disconnect) and then `connect` again, or opens another instance.
 ///
+/// A client may come without being waited for: before the first `connect` a server is writable, and a write goes to
+/// the client if there is one. If not, it is the error `ERROR_PIPE_LISTENING`, and the server is not writable
+/// any more: only `connect`, or a further write, finds out who has come.
+///
 /// # One poll
 ///
 /// A handle belongs to the poll with which it was first registered, for good: that is a rule of the system.
@@ -543,7 +547,7 @@ impl State {
 
     /// Learns from a read: whether there is a client, and to make room for more if that was not enough.
     fn took(&mut self, outcome: Outcome) {
-        self.pipe.note_client(outcome);
+        self.pipe.note_read(outcome);
         if let Outcome::Done(length) | Outcome::More(length) = outcome {
             if length >= self.room {
                 self.room = MOST_ROOM.min(self.room * 2);
@@ -627,9 +631,13 @@ impl State {
             match self.pipe.writing.write() {
                 state::Write::Begin => {
                     let outcome = self.write.write(bufs);
-                    self.pipe.note_client(outcome);
                     let length = self.write.length();
-                    return match self.pipe.writing.begun(length, outcome) {
+                    let wrote = self.pipe.writing.begun(length, outcome);
+                    if self.pipe.note_write(outcome) {
+                        // It may answer.
+                        self.read_ahead();
+                    }
+                    return match wrote {
                         Wrote::Accepted(length) => Ok(length),
                         Wrote::Fail(code) => Err(error(code)),
                     };

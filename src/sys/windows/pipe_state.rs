@@ -9,7 +9,7 @@
 //! | success | connected | bytes to hand out | done, or the rest is to be written |
 //! | `ERROR_MORE_DATA` | connected | bytes to hand out; the rest of the message is read next | as success |
 //! | `ERROR_PIPE_CONNECTED`, `ERROR_NO_DATA` | connected: the client came before, and may have gone | an error | an error |
-//! | `ERROR_PIPE_LISTENING` | an error | nobody is there: nothing to read yet | an error |
+//! | `ERROR_PIPE_LISTENING` | an error | nobody is there yet: nothing to read, but writable | an error, and not writable |
 //! | `ERROR_BROKEN_PIPE`, `ERROR_HANDLE_EOF` | an error | the end of the stream | an error |
 //! | `ERROR_OPERATION_ABORTED` | an error | nothing happened: to be begun again | an error |
 //! | any other error | an error | an error | an error |
@@ -51,23 +51,38 @@ impl PipeState {
     pub(crate) fn readiness(&self) -> Readiness {
         let mut readiness = self.reading.readiness();
         match self.connecting {
-            Connecting::Idle | Connecting::Connected => readiness |= self.writing.readiness(),
+            Connecting::Idle | Connecting::Listening | Connecting::Connected => {
+                readiness |= self.writing.readiness();
+            }
             Connecting::Pending | Connecting::Disconnected => {}
             Connecting::Failed(_) => readiness |= Readiness::WRITABLE | Readiness::ERROR,
         }
         readiness
     }
 
-    /// Learns from a read or a write whether there is a client.
-    pub(crate) fn note_client(&mut self, outcome: Outcome) {
-        self.connecting = match (self.connecting, outcome) {
-            (Connecting::Idle, Outcome::Failed(ERROR_PIPE_LISTENING)) => Connecting::Disconnected,
-            // It came without being waited for.
-            (Connecting::Disconnected, Outcome::Pending | Outcome::Done(_) | Outcome::More(_)) => {
-                Connecting::Idle
+    /// Learns from a read whether there is a client; whether one has come that was not waited for.
+    pub(crate) fn note_read(&mut self, outcome: Outcome) -> bool {
+        self.note_client(outcome, Connecting::Listening)
+    }
+
+    /// Learns the same from a write. Who was told that nobody is there need not be told that he may write.
+    pub(crate) fn note_write(&mut self, outcome: Outcome) -> bool {
+        self.note_client(outcome, Connecting::Disconnected)
+    }
+
+    fn note_client(&mut self, outcome: Outcome, without: Connecting) -> bool {
+        use Connecting::{Disconnected, Idle, Listening};
+        match (self.connecting, outcome) {
+            (Idle | Listening, Outcome::Failed(ERROR_PIPE_LISTENING)) => {
+                self.connecting = without;
+                false
             }
-            (known, _) => known,
-        };
+            (Listening | Disconnected, Outcome::Pending | Outcome::Done(_) | Outcome::More(_)) => {
+                self.connecting = Idle;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The client is gone, and nothing of it is left.
@@ -95,7 +110,10 @@ pub(crate) enum Connecting {
     /// There may be a client: the system knows.
     #[default]
     Idle,
-    /// There is none before one is waited for.
+    /// There was none when a read asked; one may come without being waited for. Whoever has not asked for a
+    /// connection may try to write, and learns then whether anybody is there.
+    Listening,
+    /// There is none before one is waited for, or before a write finds one.
     Disconnected,
     Pending,
     /// A client is there, and nobody was told.
@@ -118,7 +136,7 @@ impl Connecting {
     /// What the user who asks for a connection is told, and with that told once.
     pub(crate) fn connect(&mut self) -> Connect {
         match *self {
-            Self::Idle | Self::Disconnected => Connect::Begin,
+            Self::Idle | Self::Listening | Self::Disconnected => Connect::Begin,
             Self::Pending => Connect::Block,
             Self::Connected => {
                 *self = Self::Idle;
@@ -149,7 +167,7 @@ impl Connecting {
                 *self = Self::Idle;
                 Some(code)
             }
-            Self::Idle | Self::Disconnected | Self::Pending | Self::Connected => None,
+            _ => None,
         }
     }
 }
@@ -429,24 +447,52 @@ mod tests {
         assert_eq!(state.readiness(), Readiness::WRITABLE);
     }
 
+    const LISTENING: Outcome = Outcome::Failed(ERROR_PIPE_LISTENING);
+
     #[test]
-    fn a_pipe_that_is_known_to_have_no_client_is_ready_for_nothing() {
+    fn a_pipe_without_a_client_is_writable_until_a_write_has_failed() {
         let mut state = PipeState::default();
-        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
-        assert_eq!(state.readiness(), Readiness::EMPTY);
+        for _ in 0..2 {
+            assert!(!state.note_read(LISTENING));
+            assert_eq!(state.readiness(), Readiness::WRITABLE);
+        }
+        assert!(!state.note_write(LISTENING));
+        for _ in 0..2 {
+            assert_eq!(state.readiness(), Readiness::EMPTY);
+            // A read that fails tells nothing new.
+            assert!(!state.note_read(LISTENING));
+        }
         assert_eq!(state.connecting.connect(), Connect::Begin);
         state.connecting.take(Outcome::Pending);
-        // Of a read that was begun before.
-        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
+        // Of operations that were begun before.
+        assert!(!state.note_read(LISTENING) && !state.note_write(LISTENING));
         assert_eq!(state.connecting, Connecting::Pending);
     }
 
     #[test]
-    fn a_client_that_is_not_waited_for_is_one_all_the_same() {
+    fn a_write_that_finds_nobody_makes_a_fresh_pipe_ready_for_nothing() {
         let mut state = PipeState::default();
-        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
-        state.note_client(Outcome::Done(1));
-        assert_eq!(state.readiness(), Readiness::WRITABLE);
+        assert!(!state.note_write(LISTENING));
+        assert_eq!(state.readiness(), Readiness::EMPTY);
+    }
+
+    #[test]
+    fn a_client_that_is_not_waited_for_is_one_all_the_same() {
+        for told_by_a_write in [false, true] {
+            for outcome in [Outcome::Done(1), Outcome::More(1), Outcome::Pending] {
+                let mut state = PipeState::default();
+                state.note_read(LISTENING);
+                if told_by_a_write {
+                    state.note_write(LISTENING);
+                }
+                let mut found = state.clone();
+                assert!(found.note_write(outcome));
+                assert!(!found.note_write(outcome));
+                assert_eq!(found.readiness(), Readiness::WRITABLE);
+                assert!(state.note_read(outcome));
+                assert_eq!(state.readiness(), Readiness::WRITABLE);
+            }
+        }
     }
 
     #[test]
