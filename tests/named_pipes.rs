@@ -1020,6 +1020,57 @@ fn what_was_accepted_is_delivered_after_the_poll_is_gone() {
 }
 
 #[test]
+fn a_write_that_is_cancelled_is_over_at_both_ends() {
+    for is_server in [false, true] {
+        let mut world = World::new();
+        let (server, client) = world.pair();
+        let (mut pipe, token, peer, other) = match is_server {
+            true => (server, SERVER, client, CLIENT),
+            false => (client, CLIENT, server, SERVER),
+        };
+        assert_eq!(pipe.cancel_write().unwrap(), 0);
+        let bytes = some_bytes(1 << 20);
+        assert_eq!(pipe.write(&bytes).unwrap(), bytes.len());
+        assert_would_block(pipe.write(b"more"));
+        assert_eq!(pipe.cancel_write().unwrap(), bytes.len());
+        assert_eq!(pipe.cancel_write().unwrap(), 0);
+        world.expect(token, |event| event.is_writable() && !event.is_error());
+        assert!(pipe.take_error().unwrap().is_none());
+        drop(pipe);
+
+        // Nothing is left of it: the end comes without all of the bytes.
+        let mut came = 0;
+        let mut buf = [0; 4096];
+        loop {
+            match world.read(other, &peer, &mut buf).unwrap() {
+                0 => break,
+                length => came += length,
+            }
+        }
+        assert!(came < bytes.len());
+    }
+}
+
+#[test]
+fn a_write_that_was_cancelled_can_be_followed_by_another() {
+    let mut world = World::new();
+    let mode = PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE;
+    let (server, client) = world.pair_of(|name| serve(name, PIPE_ACCESS_DUPLEX, mode, 4096));
+    for _ in 0..3 {
+        assert_eq!((&server).write(&[7; 100_000]).unwrap(), 100_000);
+        assert_would_block((&server).write(b"more"));
+        server.cancel_write().unwrap();
+    }
+    assert_eq!((&server).write(b"next").unwrap(), 4);
+    let mut last = Vec::new();
+    while !last.ends_with(b"next") {
+        let mut buf = [0; 4096];
+        let length = world.read(CLIENT, &client, &mut buf).unwrap();
+        last.extend_from_slice(&buf[..length]);
+    }
+}
+
+#[test]
 fn operations_in_flight_leave_no_handle_behind() {
     let attempt = |polls_first: bool, reader_stays: bool| {
         let mut world = World::new();

@@ -13,6 +13,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use crate::base::interest::Interest;
 use crate::base::outcome::Outcome;
@@ -70,7 +71,9 @@ use crate::sys::pipe_state::{
 ///
 /// Waiting for a client, and reading ahead, are cancelled, and what was read ahead is lost. What
 /// `write` has accepted is still delivered, as with a socket: the system keeps the pipe open until
-/// the other end has read it or is gone. To give that up, call `disconnect` first.
+/// the other end has read it or is gone, for 30 seconds at most. What was not read by then is lost; until
+/// then the name may be taken. To give that up at once, call [`cancel_write`](NamedPipe::cancel_write) before, or
+/// `disconnect`, which is for servers only. When the process ends, what is in flight is lost.
 /// The poll may be dropped before the pipe or after it.
 ///
 /// # Platforms
@@ -155,6 +158,10 @@ struct State {
 /// How much is read at once, at first and at most: it is doubled when that was not enough.
 const ROOM: usize = 8 * 1024;
 const MOST_ROOM: usize = 64 * 1024;
+
+/// For how long a pipe that was dropped still writes what it has accepted. A peer that never reads would
+/// keep it, its memory and its name for ever.
+const LINGER: Duration = Duration::from_secs(30);
 
 impl NamedPipe {
     /// Opens the server's end of the pipe `name`, which looks like `\\.\pipe\name`.
@@ -250,6 +257,44 @@ impl NamedPipe {
     #[doc(alias = "DisconnectNamedPipe")]
     pub fn disconnect(&self) -> io::Result<()> {
         self.shared.disconnect()
+    }
+
+    /// Gives up the write that goes on, and returns when it is over. Says how many bytes that
+    /// [`write`](Write::write) had accepted may be lost: 0 if there was nothing left to be written.
+    ///
+    /// The other end may have read some of them, or of a pipe of messages nothing. The pipe can be written again, and
+    /// dropped without a trace. Both ends can do this; [`disconnect`](NamedPipe::disconnect) is for servers
+    /// only.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](io::ErrorKind::TimedOut): the system does not let go of the write, which goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::Write;
+    /// use wakeful::windows::NamedPipe;
+    /// use wakeful::{Interest, Poll, Token};
+    ///
+    /// let name = format!(r"\\.\pipe\wakeful-cancel-{}", std::process::id());
+    /// let poll = Poll::new()?;
+    /// let mut pipe = NamedPipe::new(&name)?;
+    /// poll.registry().register(&mut pipe, Token(0), Interest::WRITABLE)?;
+    ///
+    /// // More than the system keeps, for a client that does not read.
+    /// let client = std::fs::File::open(&name)?;
+    /// let accepted = pipe.write(&[0; 1 << 20])?;
+    /// assert_eq!(pipe.cancel_write()?, accepted);
+    /// assert_eq!(pipe.cancel_write()?, 0);
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "CancelIoEx")]
+    pub fn cancel_write(&self) -> io::Result<usize> {
+        self.shared.cancel_write()
     }
 
     /// Takes an error that nobody was told: of an attempt to connect, or of bytes that were
@@ -375,7 +420,7 @@ impl Drop for NamedPipe {
         state.reads_ahead = false;
         state.connect.cancel();
         state.read.cancel();
-        state.write.linger();
+        state.write.linger(LINGER);
         state.pipe = PipeState::default();
     }
 }
@@ -452,6 +497,13 @@ impl Shared {
         state.pipe.disconnect();
         self.show(&mut state, Readiness::EMPTY, Wake::Poller);
         Ok(())
+    }
+
+    fn cancel_write(&self) -> io::Result<usize> {
+        let mut state = self.state();
+        let outcome = state.cancel_write();
+        self.show(&mut state, Readiness::EMPTY, Wake::Poller);
+        outcome
     }
 
     fn read(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -647,6 +699,21 @@ impl State {
                 state::Write::Fail(code) => return Err(error(code)),
             }
         }
+    }
+
+    fn cancel_write(&mut self) -> io::Result<usize> {
+        let outcome = match self.pipe.writing {
+            Writing::Pending(_) => self.write.cancel(),
+            Writing::Idle | Writing::Failed(_) => return Ok(0),
+        };
+        let lost = self.pipe.writing.call_back(outcome).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the system does not let go of the write",
+            )
+        })?;
+        self.write.keep_no_more_than(MOST_ROOM);
+        Ok(lost)
     }
 }
 

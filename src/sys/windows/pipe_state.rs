@@ -337,6 +337,26 @@ impl Writing {
         Some(rest)
     }
 
+    /// What the system says of a write that was called back. Returns how many bytes were accepted and are not known
+    /// to be written; `None` says that it goes on.
+    pub(crate) fn call_back(&mut self, outcome: Outcome) -> Option<usize> {
+        let length = match self {
+            Self::Pending(bytes) => bytes.len(),
+            Self::Idle | Self::Failed(_) => return Some(0),
+        };
+        let (state, lost) = match outcome {
+            Outcome::Pending => return None,
+            // It was faster.
+            Outcome::Done(written) | Outcome::More(written) => {
+                (Self::Idle, length.saturating_sub(written))
+            }
+            Outcome::Failed(ERROR_OPERATION_ABORTED) => (Self::Idle, length),
+            Outcome::Failed(code) => (Self::Failed(code), length),
+        };
+        *self = state;
+        Some(lost)
+    }
+
     /// The error, if there is one that nobody was told.
     pub(crate) fn take_error(&mut self) -> Option<u32> {
         match *self {
@@ -609,6 +629,30 @@ mod tests {
         let _ = writing.begun(10, Outcome::Pending);
         assert_eq!(writing.take(Outcome::Done(0)), None);
         assert_eq!(writing.write(), Write::Fail(ERROR_WRITE_FAULT));
+    }
+
+    #[test]
+    fn a_write_that_is_called_back_says_how_much_may_be_lost() {
+        let cases = [
+            (Outcome::Failed(ERROR_OPERATION_ABORTED), 10, Write::Begin),
+            (Outcome::Done(10), 0, Write::Begin),
+            (Outcome::Done(4), 6, Write::Begin),
+            // Of which the next write tells.
+            (
+                Outcome::Failed(ERROR_NO_DATA),
+                10,
+                Write::Fail(ERROR_NO_DATA),
+            ),
+        ];
+        for (outcome, lost, next) in cases {
+            let mut writing = Writing::Idle;
+            let _ = writing.begun(10, Outcome::Pending);
+            assert_eq!(writing.call_back(Outcome::Pending), None);
+            assert_eq!(writing.write(), Write::Block);
+            assert_eq!(writing.call_back(outcome), Some(lost), "{outcome:?}");
+            assert_eq!(writing.write(), next, "{outcome:?}");
+            assert_eq!(writing.call_back(outcome), Some(0));
+        }
     }
 
     #[test]
