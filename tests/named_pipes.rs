@@ -31,6 +31,7 @@ use windows_sys::Win32::System::Pipes::{
     PIPE_TYPE_MESSAGE,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
+use windows_sys::Win32::System::IO::CreateIoCompletionPort;
 
 #[path = "common/patience.rs"]
 mod patience;
@@ -826,13 +827,33 @@ fn what_is_no_pipe_is_refused_by_the_system() {
     let file = File::create(&path).unwrap();
     let mut pipe = NamedPipe::from(OwnedHandle::from(file));
     let refused = world.poll.registry().register(&mut pipe, SERVER, both());
-    assert!(refused.is_err());
+    assert_kind(refused, ErrorKind::InvalidInput);
     assert_kind(
         world.poll.registry().deregister(&mut pipe),
         ErrorKind::NotFound,
     );
     drop(pipe);
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_handle_that_belongs_to_another_port_is_refused_in_words() {
+    let name = name();
+    let server = NamedPipe::new(&name).unwrap();
+    // SAFETY: opens a port, and attaches the handle, which is open.
+    let port = unsafe { CreateIoCompletionPort(server.as_raw_handle(), ptr::null_mut(), 0, 1) };
+    assert!(!port.is_null(), "{}", io::Error::last_os_error());
+    // SAFETY: the handle is new, so nobody else owns it.
+    let _port = unsafe { OwnedHandle::from_raw_handle(port) };
+
+    let world = World::new();
+    let mut server = server;
+    let registry = world.poll.registry();
+    let refused = registry.register(&mut server, SERVER, both());
+    let said = refused.as_ref().unwrap_err().to_string();
+    assert!(said.contains("completion port"), "{said}");
+    assert_kind(refused, ErrorKind::InvalidInput);
+    assert_kind(registry.deregister(&mut server), ErrorKind::NotFound);
 }
 
 #[test]
