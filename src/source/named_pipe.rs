@@ -262,9 +262,8 @@ impl NamedPipe {
     /// Gives up the write that goes on, and returns when it is over. Says how many bytes that
     /// [`write`](Write::write) had accepted may be lost: 0 if there was nothing left to be written.
     ///
-    /// The other end may have read some of them, or of a pipe of messages nothing. The pipe can be written again, and
-    /// dropped without a trace. Both ends can do this; [`disconnect`](NamedPipe::disconnect) is for servers
-    /// only.
+    /// The other end may have read some of them. After this the pipe can be written again, and dropping it leaves
+    /// nothing behind. Both ends can do it; [`disconnect`](NamedPipe::disconnect) is for servers only.
     ///
     /// # Errors
     ///
