@@ -21,7 +21,7 @@ use wakeful::windows::NamedPipe;
 use wakeful::{Events, Interest, Poll, Token};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
+    ERROR_NO_DATA, ERROR_PIPE_LISTENING, ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_OUTBOUND,
@@ -31,6 +31,7 @@ use windows_sys::Win32::System::Pipes::{
     PIPE_TYPE_MESSAGE,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
+use windows_sys::Win32::System::IO::CreateIoCompletionPort;
 
 #[path = "common/patience.rs"]
 mod patience;
@@ -299,13 +300,63 @@ fn a_client_is_an_event_and_then_connect_says_so() {
     drop(client);
 }
 
+/// Nobody has asked whether there is a client.
 #[test]
-fn a_server_without_a_client_is_ready_for_nothing() {
+fn a_fresh_server_is_writable_when_it_is_registered() {
+    let mut world = World::new();
+    let (name, server) = world.server();
+    let event = world.expect(SERVER, Event::is_writable);
+    assert!(!event.is_readable() && !event.is_error());
+    assert_eq!(world.look().len(), 0);
+
+    let mut client = open(&name);
+    world.register(&mut client, CLIENT, both());
+    world.write_all(SERVER, &server, b"welcome");
+    world.expect_bytes(CLIENT, &client, b"welcome");
+    // Now that it is known to be there, its bytes are an event.
+    world.write_all(CLIENT, &client, b"thanks");
+    world.expect(SERVER, Event::is_readable);
+    world.expect_bytes(SERVER, &server, b"thanks");
+}
+
+#[test]
+fn a_server_that_waits_for_a_client_is_ready_for_nothing() {
     let mut world = World::new();
     let (_, server) = world.server();
-    assert_eq!(world.look().len(), 0);
+    // What was ready before is called back.
     assert_would_block(server.connect());
     assert_eq!(world.look().len(), 0);
+}
+
+#[test]
+fn a_server_that_has_failed_to_write_to_nobody_is_ready_for_nothing() {
+    let mut world = World::new();
+    let name = name();
+    let mut server = NamedPipe::new(&name).unwrap();
+    world.register(&mut server, SERVER, both().level());
+    for _ in 0..3 {
+        let event = world.expect(SERVER, Event::is_writable);
+        assert!(!event.is_readable() && !event.is_error());
+        assert_would_block(server.read(&mut [0; 1]));
+    }
+    assert_code(server.write(b"x"), &[ERROR_PIPE_LISTENING]);
+    for _ in 0..3 {
+        assert_eq!(world.look().len(), 0);
+        assert_would_block(server.read(&mut [0; 1]));
+    }
+    // And it can be asked to wait for one, or to write once more.
+    let _client = open(&name);
+    assert_eq!(server.write(b"x").unwrap(), 1);
+    world.expect(SERVER, Event::is_writable);
+    assert!(server.connect().is_ok());
+}
+
+#[test]
+fn a_server_that_has_let_go_of_its_client_is_ready_for_nothing() {
+    let mut world = World::new();
+    let (server, _client) = world.pair();
+    server.disconnect().unwrap();
+    assert!(world.look().iter().all(|event| event.token() != SERVER));
 }
 
 #[test]
@@ -776,13 +827,33 @@ fn what_is_no_pipe_is_refused_by_the_system() {
     let file = File::create(&path).unwrap();
     let mut pipe = NamedPipe::from(OwnedHandle::from(file));
     let refused = world.poll.registry().register(&mut pipe, SERVER, both());
-    assert!(refused.is_err());
+    assert_kind(refused, ErrorKind::InvalidInput);
     assert_kind(
         world.poll.registry().deregister(&mut pipe),
         ErrorKind::NotFound,
     );
     drop(pipe);
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_handle_that_belongs_to_another_port_is_refused_in_words() {
+    let name = name();
+    let server = NamedPipe::new(&name).unwrap();
+    // SAFETY: opens a port, and attaches the handle, which is open.
+    let port = unsafe { CreateIoCompletionPort(server.as_raw_handle(), ptr::null_mut(), 0, 1) };
+    assert!(!port.is_null(), "{}", io::Error::last_os_error());
+    // SAFETY: the handle is new, so nobody else owns it.
+    let _port = unsafe { OwnedHandle::from_raw_handle(port) };
+
+    let world = World::new();
+    let mut server = server;
+    let registry = world.poll.registry();
+    let refused = registry.register(&mut server, SERVER, both());
+    let said = refused.as_ref().unwrap_err().to_string();
+    assert!(said.contains("completion port"), "{said}");
+    assert_kind(refused, ErrorKind::InvalidInput);
+    assert_kind(registry.deregister(&mut server), ErrorKind::NotFound);
 }
 
 #[test]
@@ -967,6 +1038,57 @@ fn what_was_accepted_is_delivered_after_the_poll_is_gone() {
     let mut came = Vec::new();
     client.read_to_end(&mut came).unwrap();
     assert!(came == bytes, "{} bytes came", came.len());
+}
+
+#[test]
+fn a_write_that_is_cancelled_is_over_at_both_ends() {
+    for is_server in [false, true] {
+        let mut world = World::new();
+        let (server, client) = world.pair();
+        let (mut pipe, token, peer, other) = match is_server {
+            true => (server, SERVER, client, CLIENT),
+            false => (client, CLIENT, server, SERVER),
+        };
+        assert_eq!(pipe.cancel_write().unwrap(), 0);
+        let bytes = some_bytes(1 << 20);
+        assert_eq!(pipe.write(&bytes).unwrap(), bytes.len());
+        assert_would_block(pipe.write(b"more"));
+        assert_eq!(pipe.cancel_write().unwrap(), bytes.len());
+        assert_eq!(pipe.cancel_write().unwrap(), 0);
+        world.expect(token, |event| event.is_writable() && !event.is_error());
+        assert!(pipe.take_error().unwrap().is_none());
+        drop(pipe);
+
+        // Nothing is left of it: the end comes without all of the bytes.
+        let mut came = 0;
+        let mut buf = [0; 4096];
+        loop {
+            match world.read(other, &peer, &mut buf).unwrap() {
+                0 => break,
+                length => came += length,
+            }
+        }
+        assert!(came < bytes.len());
+    }
+}
+
+#[test]
+fn a_write_that_was_cancelled_can_be_followed_by_another() {
+    let mut world = World::new();
+    let mode = PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE;
+    let (server, client) = world.pair_of(|name| serve(name, PIPE_ACCESS_DUPLEX, mode, 4096));
+    for _ in 0..3 {
+        assert_eq!((&server).write(&[7; 100_000]).unwrap(), 100_000);
+        assert_would_block((&server).write(b"more"));
+        server.cancel_write().unwrap();
+    }
+    assert_eq!((&server).write(b"next").unwrap(), 4);
+    let mut last = Vec::new();
+    while !last.ends_with(b"next") {
+        let mut buf = [0; 4096];
+        let length = world.read(CLIENT, &client, &mut buf).unwrap();
+        last.extend_from_slice(&buf[..length]);
+    }
 }
 
 #[test]

@@ -381,6 +381,101 @@ fn a_signal_that_was_taken_is_reported_by_the_next_registration() {
 }
 
 #[test]
+fn a_signal_that_was_taken_between_two_registrations_is_not_reported_by_the_second() {
+    let mut world = World::new();
+    let registry = world.poll.registry().try_clone().unwrap();
+    for interest in [Interest::READABLE, Interest::READABLE.level()] {
+        let object = Object::auto_reset();
+        let mut source = world.watch(&object, interest);
+        object.set();
+        world.expect();
+        registry.deregister(&mut source).unwrap();
+        source.try_wait().unwrap();
+        assert_would_block(source.try_wait());
+
+        registry.register(&mut source, OBJECT, interest).unwrap();
+        for _ in 0..3 {
+            assert_eq!(world.look(), 0, "{interest:?}");
+        }
+        object.set();
+        world.expect();
+        source.try_wait().unwrap();
+        assert_would_block(source.try_wait());
+        assert_eq!(world.look(), 0, "{interest:?}");
+    }
+}
+
+/// Whatever the threads do at the same time: no call of the system comes for a source that is gone.
+#[test]
+fn objects_come_and_go_on_many_threads_while_one_polls() {
+    const THREADS: usize = 4;
+    const ROUNDS: usize = 100;
+    let mut world = World::new();
+    let threads: Vec<_> = (0..THREADS)
+        .map(|index| {
+            let registry = world.poll.registry().try_clone().unwrap();
+            thread::spawn(move || {
+                let token = Token(index);
+                let kept = Object::semaphore();
+                let mut lasting = SourceHandle::new(kept.clone());
+                for round in 0..ROUNDS {
+                    let interest = match round % 3 {
+                        0 => Interest::READABLE,
+                        1 => Interest::READABLE.level(),
+                        _ => Interest::READABLE.oneshot(),
+                    };
+                    registry.register(&mut lasting, token, interest).unwrap();
+                    let object = Object::auto_reset();
+                    let mut source = SourceHandle::new(object.clone());
+                    registry.register(&mut source, token, interest).unwrap();
+                    let setter = {
+                        let (object, kept) = (object.clone(), kept.clone());
+                        thread::spawn(move || {
+                            object.set();
+                            kept.release(1);
+                        })
+                    };
+                    match round % 4 {
+                        0 => registry.deregister(&mut source).unwrap(),
+                        1 => registry.reregister(&mut source, token, interest).unwrap(),
+                        2 => drop(source.try_wait()),
+                        _ => {}
+                    }
+                    drop(source);
+                    registry.deregister(&mut lasting).unwrap();
+                    while lasting.try_wait().is_ok() {}
+                    setter.join().unwrap();
+                }
+                // What is left of the signals can be taken; then it is as new.
+                while lasting.try_wait().is_ok() {}
+                let token = Token(THREADS + index);
+                registry
+                    .register(&mut lasting, token, Interest::READABLE)
+                    .unwrap();
+                kept.release(1);
+                lasting
+            })
+        })
+        .collect();
+    let mut last = [false; THREADS];
+    let deadline = Instant::now() + PATIENCE;
+    while last.contains(&false) {
+        assert!(Instant::now() < deadline, "{last:?}");
+        world.poll.poll_until(&mut world.events, deadline).unwrap();
+        for event in &world.events {
+            if let Some(index) = event.token().0.checked_sub(THREADS) {
+                last[index] = true;
+            }
+        }
+    }
+    for thread in threads {
+        thread.join().unwrap().try_wait().unwrap();
+    }
+    // All sources are gone, and so is what they had to report.
+    assert_eq!(world.look(), 0);
+}
+
+#[test]
 fn misuse_is_refused_and_changes_nothing() {
     let mut world = World::new();
     let other = Poll::new().unwrap();

@@ -13,6 +13,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use crate::base::interest::Interest;
 use crate::base::outcome::Outcome;
@@ -57,6 +58,10 @@ use crate::sys::pipe_state::{
 /// writable then, and a second `connect` whether that went well. For the next client it calls
 /// [`disconnect`](NamedPipe::disconnect) and then `connect` again, or opens another instance.
 ///
+/// A client may come without being waited for: before the first `connect` a server is writable, and a write goes to
+/// the client if there is one. If not, it is the error `ERROR_PIPE_LISTENING`, and the server is not writable
+/// any more: only `connect`, or a further write, finds out who has come.
+///
 /// # One poll
 ///
 /// A handle belongs to the poll with which it was first registered, for good: that is a rule of the system.
@@ -66,7 +71,9 @@ use crate::sys::pipe_state::{
 ///
 /// Waiting for a client, and reading ahead, are cancelled, and what was read ahead is lost. What
 /// `write` has accepted is still delivered, as with a socket: the system keeps the pipe open until
-/// the other end has read it or is gone. To give that up, call `disconnect` first.
+/// the other end has read it or is gone, for 30 seconds at most. What was not read by then is lost; until
+/// then the name may be taken. To give that up at once, call [`cancel_write`](NamedPipe::cancel_write) before, or
+/// `disconnect`, which is for servers only. When the process ends, what is in flight is lost.
 /// The poll may be dropped before the pipe or after it.
 ///
 /// # Platforms
@@ -151,6 +158,10 @@ struct State {
 /// How much is read at once, at first and at most: it is doubled when that was not enough.
 const ROOM: usize = 8 * 1024;
 const MOST_ROOM: usize = 64 * 1024;
+
+/// For how long a pipe that was dropped still writes what it has accepted. A peer that never reads would
+/// keep it, its memory and its name for ever.
+const LINGER: Duration = Duration::from_secs(30);
 
 impl NamedPipe {
     /// Opens the server's end of the pipe `name`, which looks like `\\.\pipe\name`.
@@ -246,6 +257,43 @@ impl NamedPipe {
     #[doc(alias = "DisconnectNamedPipe")]
     pub fn disconnect(&self) -> io::Result<()> {
         self.shared.disconnect()
+    }
+
+    /// Gives up the write that goes on, and returns when it is over. Says how many bytes that
+    /// [`write`](Write::write) had accepted may be lost: 0 if there was nothing left to be written.
+    ///
+    /// The other end may have read some of them. After this the pipe can be written again, and dropping it leaves
+    /// nothing behind. Both ends can do it; [`disconnect`](NamedPipe::disconnect) is for servers only.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](io::ErrorKind::TimedOut): the system does not let go of the write, which goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::Write;
+    /// use wakeful::windows::NamedPipe;
+    /// use wakeful::{Interest, Poll, Token};
+    ///
+    /// let name = format!(r"\\.\pipe\wakeful-cancel-{}", std::process::id());
+    /// let poll = Poll::new()?;
+    /// let mut pipe = NamedPipe::new(&name)?;
+    /// poll.registry().register(&mut pipe, Token(0), Interest::WRITABLE)?;
+    ///
+    /// // More than the system keeps, for a client that does not read.
+    /// let client = std::fs::File::open(&name)?;
+    /// let accepted = pipe.write(&[0; 1 << 20])?;
+    /// assert_eq!(pipe.cancel_write()?, accepted);
+    /// assert_eq!(pipe.cancel_write()?, 0);
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "CancelIoEx")]
+    pub fn cancel_write(&self) -> io::Result<usize> {
+        self.shared.cancel_write()
     }
 
     /// Takes an error that nobody was told: of an attempt to connect, or of bytes that were
@@ -371,7 +419,7 @@ impl Drop for NamedPipe {
         state.reads_ahead = false;
         state.connect.cancel();
         state.read.cancel();
-        state.write.linger();
+        state.write.linger(LINGER);
         state.pipe = PipeState::default();
     }
 }
@@ -448,6 +496,13 @@ impl Shared {
         state.pipe.disconnect();
         self.show(&mut state, Readiness::EMPTY, Wake::Poller);
         Ok(())
+    }
+
+    fn cancel_write(&self) -> io::Result<usize> {
+        let mut state = self.state();
+        let outcome = state.cancel_write();
+        self.show(&mut state, Readiness::EMPTY, Wake::Poller);
+        outcome
     }
 
     fn read(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -543,7 +598,7 @@ impl State {
 
     /// Learns from a read: whether there is a client, and to make room for more if that was not enough.
     fn took(&mut self, outcome: Outcome) {
-        self.pipe.note_client(outcome);
+        self.pipe.note_read(outcome);
         if let Outcome::Done(length) | Outcome::More(length) = outcome {
             if length >= self.room {
                 self.room = MOST_ROOM.min(self.room * 2);
@@ -627,9 +682,13 @@ impl State {
             match self.pipe.writing.write() {
                 state::Write::Begin => {
                     let outcome = self.write.write(bufs);
-                    self.pipe.note_client(outcome);
                     let length = self.write.length();
-                    return match self.pipe.writing.begun(length, outcome) {
+                    let wrote = self.pipe.writing.begun(length, outcome);
+                    if self.pipe.note_write(outcome) {
+                        // It may answer.
+                        self.read_ahead();
+                    }
+                    return match wrote {
                         Wrote::Accepted(length) => Ok(length),
                         Wrote::Fail(code) => Err(error(code)),
                     };
@@ -639,6 +698,21 @@ impl State {
                 state::Write::Fail(code) => return Err(error(code)),
             }
         }
+    }
+
+    fn cancel_write(&mut self) -> io::Result<usize> {
+        let outcome = match self.pipe.writing {
+            Writing::Pending(_) => self.write.cancel(),
+            Writing::Idle | Writing::Failed(_) => return Ok(0),
+        };
+        let lost = self.pipe.writing.call_back(outcome).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the system does not let go of the write",
+            )
+        })?;
+        self.write.keep_no_more_than(MOST_ROOM);
+        Ok(lost)
     }
 }
 

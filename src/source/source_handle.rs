@@ -173,8 +173,12 @@ impl<H: AsHandle> SourceHandle<H> {
         let mut watch = self.watch();
         // Acquire: pairs with `signaled`.
         if self.shared.is_owed.swap(false, Ordering::Acquire) {
-            if let Watch::Waiting(_) = *watch {
-                *watch = Watch::InDoubt;
+            match *watch {
+                Watch::Waiting(_) => *watch = Watch::InDoubt,
+                // It was the readiness that was left of an earlier registration; nobody waits who could
+                // add to it.
+                Watch::Idle => self.shared.readiness.clear(Readiness::READABLE),
+                Watch::InDoubt => {}
             }
             return Ok(());
         }

@@ -62,9 +62,10 @@ use as_sockref;
 
 /// `std_conversions!(Source, Object)`: how a socket comes from `std` and goes back.
 ///
-/// Needs `Source { inner: IoSource<Object> }` and a function `Source::wrap(Object)`.
+/// Needs `Source { inner: IoSource<Object> }` and a function `Source::wrap(Object)`. A third argument is a
+/// function that changes more of a socket that comes from `std`.
 macro_rules! std_conversions {
-    ($source:ty, $object:ty) => {
+    ($source:ty, $object:ty $(, $prepare:path)?) => {
         impl ::std::convert::TryFrom<$object> for $source {
             type Error = ::std::io::Error;
 
@@ -75,6 +76,7 @@ macro_rules! std_conversions {
             /// Those of the system call that sets the flag, `EBADF` for example.
             fn try_from(socket: $object) -> ::std::io::Result<Self> {
                 socket.set_nonblocking(true)?;
+                $($prepare(&socket);)?
                 ::std::result::Result::Ok(Self::wrap(socket))
             }
         }

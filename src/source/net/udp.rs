@@ -8,7 +8,7 @@ use crate::source::forward::forward_source;
 use crate::source::net::udp_builder::UdpSocketBuilder;
 use crate::source::net::{as_sockref, expect_nonblocking, std_conversions};
 use crate::sys::conversions;
-use crate::sys::socket::SockRef;
+use crate::sys::socket::{self, SockRef};
 
 /// A UDP socket.
 ///
@@ -24,7 +24,7 @@ use crate::sys::socket::SockRef;
 /// Windows, left alone, makes an error of a *receive* when an earlier datagram found nobody
 /// (`WSAECONNRESET`), or came too far (`WSAENETRESET`): one peer that has gone would end the receive loop for
 /// all others. So both are turned off (`SIO_UDP_CONNRESET`, `SIO_UDP_NETRESET`) on the sockets that are
-/// opened here; those that come from `std` are left as they are. And a datagram that does not fit into the buffer, which
+/// opened here, and by `TryFrom` on those of `std`; `from_std` leaves a socket as it is. And a datagram that does not fit into the buffer, which
 /// other systems cut, is the error `WSAEMSGSIZE` (10040) there; the buffer is filled.
 ///
 /// # Examples
@@ -104,6 +104,11 @@ impl UdpSocket {
     ///
     /// Nothing is set: a socket that blocks would stop the whole loop at the first
     /// [`recv`](UdpSocket::recv). `UdpSocket::try_from` makes it non-blocking first.
+    ///
+    /// # Platforms
+    ///
+    /// On Windows a receive may be the error of an earlier datagram that found nobody (`WSAECONNRESET`), unless that
+    /// was turned off; `try_from` does that, too.
     ///
     /// # Panics
     ///
@@ -656,6 +661,6 @@ impl UdpSocket {
 }
 
 forward_source!(UdpSocket);
-std_conversions!(UdpSocket, net::UdpSocket);
+std_conversions!(UdpSocket, net::UdpSocket, socket::ignore_lost_datagrams);
 conversions!(UdpSocket, net::UdpSocket);
 as_sockref!(UdpSocket);

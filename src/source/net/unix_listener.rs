@@ -166,7 +166,7 @@ impl UnixListener {
     }
 
     /// Takes the next connection that waits, and tells who it comes from. Most clients have no
-    /// address.
+    /// address; one whose address cannot be told is taken to have none.
     ///
     /// The connection is non-blocking and close-on-exec. After an event, accept until
     /// [`WouldBlock`](io::ErrorKind::WouldBlock).
@@ -204,7 +204,7 @@ impl UnixListener {
         let (connection, peer) = self
             .inner
             .read_with(|listener| socket::accept(SockRef::from(listener)))?;
-        let peer = socket::std_unix_address(&peer)?;
+        let peer = socket::peer_unix_address(&peer)?;
         Ok((UnixStream::wrap(connection.into()), peer))
     }
 

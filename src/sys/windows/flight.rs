@@ -1,10 +1,12 @@
 //! What is under way for a registration, and what follows from it; decisions only.
 //!
-//! A registration has one request in flight at most. What it wants to know changes meanwhile, so three
+//! A registration has one request in flight at most. What it wants to know changes meanwhile, so four
 //! questions have to be decided again and again: whether to ask, whether to take back
-//! what was asked, and whether an answer is still good.
+//! what was asked, whether an answer is still good, and what a refusal means.
 //!
 //! No system call is made here, so it is tested on every system.
+
+use std::time::{Duration, Instant};
 
 use crate::sys::levels::Levels;
 
@@ -76,6 +78,61 @@ impl Flight {
     }
 }
 
+/// Whether the driver refuses because the socket is not there any more, as its `NTSTATUS` says.
+///
+/// Every other refusal passes, however long it lasts: mostly the system is short of memory. Who took it
+/// for the end of the socket would never report it again, and nobody would know.
+pub(crate) fn is_gone(status: i32) -> bool {
+    // As in `ntstatus.h`. Written out, so that the tests run on every system.
+    const STATUS_INVALID_HANDLE: u32 = 0xC000_0008;
+    const STATUS_OBJECT_TYPE_MISMATCH: u32 = 0xC000_0024;
+    const STATUS_FILE_CLOSED: u32 = 0xC000_0128;
+    matches!(
+        status as u32,
+        STATUS_INVALID_HANDLE | STATUS_OBJECT_TYPE_MISMATCH | STATUS_FILE_CLOSED
+    )
+}
+
+/// How long to leave the driver alone that refuses: 1 ms, 2 ms, ... 128 ms, 128 ms, until it
+/// answers. So nothing is missed, and nothing spins.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    until: Option<Instant>,
+    /// How long the next one is.
+    next: Duration,
+}
+
+impl Pause {
+    const LONGEST: Duration = Duration::from_millis(128);
+
+    /// The driver answers.
+    pub(crate) const NONE: Self = Self {
+        until: None,
+        next: Duration::from_millis(1),
+    };
+
+    /// It has refused.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.until = Some(now + self.next);
+        self.next = (self.next * 2).min(Self::LONGEST);
+    }
+
+    /// It is asked again; if it refuses once more, the next pause is longer.
+    pub(crate) fn end(&mut self) {
+        self.until = None;
+    }
+
+    /// When to ask again, if it is not to be asked now.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Whether it is to be left alone at this moment.
+    pub(crate) fn lasts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +163,46 @@ mod tests {
         for (flight, want, step) in cases {
             assert_eq!(flight.step(want), step, "{flight:?}, {want:?}");
         }
+    }
+
+    #[test]
+    fn only_a_socket_that_is_not_there_is_gone() {
+        for status in [0xC000_0008, 0xC000_0024, 0xC000_0128_u32] {
+            assert!(is_gone(status as i32), "{status:#x}");
+        }
+        // No memory, a quota that is used up, no resources; access denied, cancelled, timeout, success.
+        for status in [
+            0xC000_0017,
+            0xC000_0044,
+            0xC000_009A,
+            0xC000_0022,
+            0xC000_0120,
+            0x102,
+            0_u32,
+        ] {
+            assert!(!is_gone(status as i32), "{status:#x}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_until_there_is_an_answer() {
+        let mut now = Instant::now();
+        let mut pause = Pause::NONE;
+        let mut lengths = Vec::new();
+        for _ in 0..10 {
+            assert!(!pause.lasts(now));
+            pause.end();
+            pause.begin(now);
+            assert!(pause.lasts(now));
+            let until = pause.until().unwrap();
+            lengths.push((until - now).as_millis());
+            now = until;
+        }
+        assert_eq!(lengths, [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]);
+        pause = Pause::NONE;
+        assert_eq!(pause.until(), None);
+        pause.begin(now);
+        assert_eq!(pause.until(), Some(now + Duration::from_millis(1)));
     }
 
     #[test]

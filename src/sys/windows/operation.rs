@@ -5,6 +5,16 @@
 //! over, so a packet does no harm that comes late, twice, or for an address that has a new owner.
 //!
 //! The table is the process's own, since a packet outlives its handle and its poll.
+//!
+//! # A packet that comes to the wrong poll
+//!
+//! An address may be used again: then a packet that is late, of an operation that was cancelled, makes the poller of one
+//! poll look at a pipe of another. The owner takes every look for its own poller's, who is awake, and rings
+//! nobody. No event is lost by that. A look has something to report only if it finds an operation over that was under
+//! way, and such an operation makes a packet at the pipe's own port (only those that end within the call that began
+//! them make none, and of those a look learns as their beginner, after one that was under way). That packet is still to
+//! be taken, or was taken by a poller that is awake and has yet to look at what is ready. Either way the pipe's own
+//! poller comes to look at its list after the event was put there.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,7 +9,7 @@
 //! | success | connected | bytes to hand out | done, or the rest is to be written |
 //! | `ERROR_MORE_DATA` | connected | bytes to hand out; the rest of the message is read next | as success |
 //! | `ERROR_PIPE_CONNECTED`, `ERROR_NO_DATA` | connected: the client came before, and may have gone | an error | an error |
-//! | `ERROR_PIPE_LISTENING` | an error | nobody is there: nothing to read yet | an error |
+//! | `ERROR_PIPE_LISTENING` | an error | nobody is there yet: nothing to read, but writable | an error, and not writable |
 //! | `ERROR_BROKEN_PIPE`, `ERROR_HANDLE_EOF` | an error | the end of the stream | an error |
 //! | `ERROR_OPERATION_ABORTED` | an error | nothing happened: to be begun again | an error |
 //! | any other error | an error | an error | an error |
@@ -23,10 +23,15 @@ use crate::base::outcome::Outcome;
 use crate::base::readiness::Readiness;
 
 // As in `winerror.h`. Written out, so that the tests run on every system.
+const ERROR_ACCESS_DENIED: u32 = 5;
 pub(crate) const ERROR_HANDLE_EOF: u32 = 38;
+const ERROR_UNEXP_NET_ERR: u32 = 59;
+const ERROR_NETNAME_DELETED: u32 = 64;
 pub(crate) const ERROR_BROKEN_PIPE: u32 = 109;
+const ERROR_SEM_TIMEOUT: u32 = 121;
 pub(crate) const ERROR_NO_DATA: u32 = 232;
 pub(crate) const ERROR_PIPE_NOT_CONNECTED: u32 = 233;
+const ERROR_VC_DISCONNECTED: u32 = 240;
 pub(crate) const ERROR_PIPE_CONNECTED: u32 = 535;
 pub(crate) const ERROR_PIPE_LISTENING: u32 = 536;
 pub(crate) const ERROR_OPERATION_ABORTED: u32 = 995;
@@ -46,23 +51,38 @@ impl PipeState {
     pub(crate) fn readiness(&self) -> Readiness {
         let mut readiness = self.reading.readiness();
         match self.connecting {
-            Connecting::Idle | Connecting::Connected => readiness |= self.writing.readiness(),
+            Connecting::Idle | Connecting::Listening | Connecting::Connected => {
+                readiness |= self.writing.readiness();
+            }
             Connecting::Pending | Connecting::Disconnected => {}
             Connecting::Failed(_) => readiness |= Readiness::WRITABLE | Readiness::ERROR,
         }
         readiness
     }
 
-    /// Learns from a read or a write whether there is a client.
-    pub(crate) fn note_client(&mut self, outcome: Outcome) {
-        self.connecting = match (self.connecting, outcome) {
-            (Connecting::Idle, Outcome::Failed(ERROR_PIPE_LISTENING)) => Connecting::Disconnected,
-            // It came without being waited for.
-            (Connecting::Disconnected, Outcome::Pending | Outcome::Done(_) | Outcome::More(_)) => {
-                Connecting::Idle
+    /// Learns from a read whether there is a client; whether one has come that was not waited for.
+    pub(crate) fn note_read(&mut self, outcome: Outcome) -> bool {
+        self.note_client(outcome, Connecting::Listening)
+    }
+
+    /// Learns the same from a write. Who was told that nobody is there need not be told that he may write.
+    pub(crate) fn note_write(&mut self, outcome: Outcome) -> bool {
+        self.note_client(outcome, Connecting::Disconnected)
+    }
+
+    fn note_client(&mut self, outcome: Outcome, without: Connecting) -> bool {
+        use Connecting::{Disconnected, Idle, Listening};
+        match (self.connecting, outcome) {
+            (Idle | Listening, Outcome::Failed(ERROR_PIPE_LISTENING)) => {
+                self.connecting = without;
+                false
             }
-            (known, _) => known,
-        };
+            (Listening | Disconnected, Outcome::Pending | Outcome::Done(_) | Outcome::More(_)) => {
+                self.connecting = Idle;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The client is gone, and nothing of it is left.
@@ -90,7 +110,10 @@ pub(crate) enum Connecting {
     /// There may be a client: the system knows.
     #[default]
     Idle,
-    /// There is none before one is waited for.
+    /// There was none when a read asked; one may come without being waited for. Whoever has not asked for a
+    /// connection may try to write, and learns then whether anybody is there.
+    Listening,
+    /// There is none before one is waited for, or before a write finds one.
     Disconnected,
     Pending,
     /// A client is there, and nobody was told.
@@ -113,7 +136,7 @@ impl Connecting {
     /// What the user who asks for a connection is told, and with that told once.
     pub(crate) fn connect(&mut self) -> Connect {
         match *self {
-            Self::Idle | Self::Disconnected => Connect::Begin,
+            Self::Idle | Self::Listening | Self::Disconnected => Connect::Begin,
             Self::Pending => Connect::Block,
             Self::Connected => {
                 *self = Self::Idle;
@@ -144,7 +167,7 @@ impl Connecting {
                 *self = Self::Idle;
                 Some(code)
             }
-            Self::Idle | Self::Disconnected | Self::Pending | Self::Connected => None,
+            _ => None,
         }
     }
 }
@@ -212,13 +235,13 @@ impl Reading {
         };
     }
 
-    /// What the system says of a read that nobody has asked for: whether it was not allowed is told
-    /// to whoever asks.
+    /// What the system says of a read that nobody has asked for. That it is not allowed is no event, since some
+    /// pipes only write: it is told to whoever asks. All else that goes wrong would be heard of by nobody who
+    /// waits for bytes.
     pub(crate) fn take_ahead(&mut self, outcome: Outcome) {
         self.take(outcome);
-        match *self {
-            Self::Failed(code) if !is_gone(code) => *self = Self::Idle,
-            _ => {}
+        if *self == Self::Failed(ERROR_ACCESS_DENIED) {
+            *self = Self::Idle;
         }
     }
 
@@ -314,6 +337,26 @@ impl Writing {
         Some(rest)
     }
 
+    /// What the system says of a write that was called back. Returns how many bytes were accepted and are not known
+    /// to be written; `None` says that it goes on.
+    pub(crate) fn call_back(&mut self, outcome: Outcome) -> Option<usize> {
+        let length = match self {
+            Self::Pending(bytes) => bytes.len(),
+            Self::Idle | Self::Failed(_) => return Some(0),
+        };
+        let (state, lost) = match outcome {
+            Outcome::Pending => return None,
+            // It was faster.
+            Outcome::Done(written) | Outcome::More(written) => {
+                (Self::Idle, length.saturating_sub(written))
+            }
+            Outcome::Failed(ERROR_OPERATION_ABORTED) => (Self::Idle, length),
+            Outcome::Failed(code) => (Self::Failed(code), length),
+        };
+        *self = state;
+        Some(lost)
+    }
+
     /// The error, if there is one that nobody was told.
     pub(crate) fn take_error(&mut self) -> Option<u32> {
         match *self {
@@ -337,11 +380,18 @@ impl Writing {
 /// Both ways: a pipe has no half-close.
 const CLOSED: Readiness = Readiness::READ_CLOSED.with(Readiness::WRITE_CLOSED, true);
 
-/// Whether the error says that nobody is at the other end any more.
+/// Whether the error says that nobody is at the other end any more, or that nothing leads there: some pipes go
+/// through a network.
 fn is_gone(code: u32) -> bool {
     matches!(
         code,
-        ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED
+        ERROR_BROKEN_PIPE
+            | ERROR_NO_DATA
+            | ERROR_PIPE_NOT_CONNECTED
+            | ERROR_UNEXP_NET_ERR
+            | ERROR_NETNAME_DELETED
+            | ERROR_SEM_TIMEOUT
+            | ERROR_VC_DISCONNECTED
     )
 }
 
@@ -359,8 +409,6 @@ mod tests {
     use super::*;
 
     use proptest::prelude::*;
-
-    const OTHER: u32 = 5;
 
     fn codes() -> impl Strategy<Value = u32> {
         prop_oneof![
@@ -419,24 +467,52 @@ mod tests {
         assert_eq!(state.readiness(), Readiness::WRITABLE);
     }
 
+    const LISTENING: Outcome = Outcome::Failed(ERROR_PIPE_LISTENING);
+
     #[test]
-    fn a_pipe_that_is_known_to_have_no_client_is_ready_for_nothing() {
+    fn a_pipe_without_a_client_is_writable_until_a_write_has_failed() {
         let mut state = PipeState::default();
-        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
-        assert_eq!(state.readiness(), Readiness::EMPTY);
+        for _ in 0..2 {
+            assert!(!state.note_read(LISTENING));
+            assert_eq!(state.readiness(), Readiness::WRITABLE);
+        }
+        assert!(!state.note_write(LISTENING));
+        for _ in 0..2 {
+            assert_eq!(state.readiness(), Readiness::EMPTY);
+            // A read that fails tells nothing new.
+            assert!(!state.note_read(LISTENING));
+        }
         assert_eq!(state.connecting.connect(), Connect::Begin);
         state.connecting.take(Outcome::Pending);
-        // Of a read that was begun before.
-        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
+        // Of operations that were begun before.
+        assert!(!state.note_read(LISTENING) && !state.note_write(LISTENING));
         assert_eq!(state.connecting, Connecting::Pending);
     }
 
     #[test]
-    fn a_client_that_is_not_waited_for_is_one_all_the_same() {
+    fn a_write_that_finds_nobody_makes_a_fresh_pipe_ready_for_nothing() {
         let mut state = PipeState::default();
-        state.note_client(Outcome::Failed(ERROR_PIPE_LISTENING));
-        state.note_client(Outcome::Done(1));
-        assert_eq!(state.readiness(), Readiness::WRITABLE);
+        assert!(!state.note_write(LISTENING));
+        assert_eq!(state.readiness(), Readiness::EMPTY);
+    }
+
+    #[test]
+    fn a_client_that_is_not_waited_for_is_one_all_the_same() {
+        for told_by_a_write in [false, true] {
+            for outcome in [Outcome::Done(1), Outcome::More(1), Outcome::Pending] {
+                let mut state = PipeState::default();
+                state.note_read(LISTENING);
+                if told_by_a_write {
+                    state.note_write(LISTENING);
+                }
+                let mut found = state.clone();
+                assert!(found.note_write(outcome));
+                assert!(!found.note_write(outcome));
+                assert_eq!(found.readiness(), Readiness::WRITABLE);
+                assert!(state.note_read(outcome));
+                assert_eq!(state.readiness(), Readiness::WRITABLE);
+            }
+        }
     }
 
     #[test]
@@ -508,14 +584,33 @@ mod tests {
     #[test]
     fn a_read_ahead_that_is_not_allowed_is_silent() {
         let mut state = PipeState::default();
-        state.reading.take_ahead(Outcome::Failed(OTHER));
-        assert_eq!(state.readiness(), Readiness::WRITABLE);
         state
             .reading
-            .take_ahead(Outcome::Failed(ERROR_PIPE_NOT_CONNECTED));
-        assert!(state.readiness().is_error());
-        assert_eq!(state.reading.read(), Read::Fail(ERROR_PIPE_NOT_CONNECTED));
-        assert_eq!(state.reading.read(), Read::Begin);
+            .take_ahead(Outcome::Failed(ERROR_ACCESS_DENIED));
+        assert_eq!(state.readiness(), Readiness::WRITABLE);
+    }
+
+    #[test]
+    fn a_read_ahead_that_fails_is_an_event_and_an_error_told_once() {
+        // The last two are out of memory and resources: nobody is gone.
+        let codes = [
+            (ERROR_PIPE_NOT_CONNECTED, true),
+            (ERROR_UNEXP_NET_ERR, true),
+            (ERROR_NETNAME_DELETED, true),
+            (ERROR_SEM_TIMEOUT, true),
+            (ERROR_VC_DISCONNECTED, true),
+            (8, false),
+            (1450, false),
+        ];
+        for (code, is_gone) in codes {
+            let mut state = PipeState::default();
+            state.reading.take_ahead(Outcome::Failed(code));
+            let readiness = state.readiness();
+            assert!(readiness.is_readable() && readiness.is_error(), "{code}");
+            assert_eq!(readiness.is_read_closed(), is_gone, "{code}");
+            assert_eq!(state.reading.read(), Read::Fail(code));
+            assert_eq!(state.reading.read(), Read::Begin);
+        }
     }
 
     #[test]
@@ -534,6 +629,30 @@ mod tests {
         let _ = writing.begun(10, Outcome::Pending);
         assert_eq!(writing.take(Outcome::Done(0)), None);
         assert_eq!(writing.write(), Write::Fail(ERROR_WRITE_FAULT));
+    }
+
+    #[test]
+    fn a_write_that_is_called_back_says_how_much_may_be_lost() {
+        let cases = [
+            (Outcome::Failed(ERROR_OPERATION_ABORTED), 10, Write::Begin),
+            (Outcome::Done(10), 0, Write::Begin),
+            (Outcome::Done(4), 6, Write::Begin),
+            // Of which the next write tells.
+            (
+                Outcome::Failed(ERROR_NO_DATA),
+                10,
+                Write::Fail(ERROR_NO_DATA),
+            ),
+        ];
+        for (outcome, lost, next) in cases {
+            let mut writing = Writing::Idle;
+            let _ = writing.begun(10, Outcome::Pending);
+            assert_eq!(writing.call_back(Outcome::Pending), None);
+            assert_eq!(writing.write(), Write::Block);
+            assert_eq!(writing.call_back(outcome), Some(lost), "{outcome:?}");
+            assert_eq!(writing.write(), next, "{outcome:?}");
+            assert_eq!(writing.call_back(outcome), Some(0));
+        }
     }
 
     #[test]

@@ -22,6 +22,11 @@
 //! The table is behind a lock that is never held during a wait. Each request has an owner that is
 //! never used twice, so an answer for a registration that has ended is nobody's.
 //!
+//! # Refusals
+//!
+//! The driver may refuse to answer for want of memory. Then it is asked again, after 1 ms at first and 128 ms at
+//! most, and the wait ends in time for that. A registration ends by itself only when its socket is gone.
+//!
 //! # Fairness
 //!
 //! Answers come in the order in which they were given. What has to be looked at takes turns with
@@ -86,6 +91,7 @@ pub(crate) struct Buffer {
 enum Precise {
     #[default]
     Untried,
+    /// The system does not have it.
     Missing,
     There(Timer),
 }
@@ -166,8 +172,8 @@ impl Selector {
         require_shareable(interest)?;
         let mut table = self.shared.table();
         let index = table.find(registration.owner).ok_or_else(not_registered)?;
-        table.reoccupy(index, token, interest);
-        self.shared.touch(&mut table, index)
+        let must_ring = table.reoccupy(index, token, interest)?;
+        self.shared.ring_if(must_ring)
     }
 
     pub(crate) fn deregister(&self, _raw: Raw, registration: &Registration) -> io::Result<()> {
@@ -192,8 +198,8 @@ impl Selector {
         require_shareable(interest)?;
         let mut table = self.shared.table();
         let index = table.find_socket(raw).ok_or_else(not_registered)?;
-        table.reoccupy(index, token, interest);
-        self.shared.touch(&mut table, index)
+        let must_ring = table.reoccupy(index, token, interest)?;
+        self.shared.ring_if(must_ring)
     }
 
     pub(crate) fn deregister_unseen(&self, raw: Raw) -> io::Result<()> {
@@ -211,7 +217,7 @@ impl Selector {
         // At once: whether the socket can be watched at all is the caller's to know.
         table.ask_first(owner.index).map_err(|err| {
             table.vacate(owner.index);
-            err
+            io::Error::from(err)
         })?;
         Ok(owner)
     }
@@ -232,9 +238,9 @@ impl Selector {
         }
     }
 
-    /// Takes packets, and the events they stand for, until there is no room or no packet, or somebody
-    /// has rung. Not for ever: other threads may make packets as fast as they are taken here, and who
-    /// wakes the poll and what its deadline is the caller knows.
+    /// Takes packets, and the events they stand for, until there is no room or no packet: if events have room
+    /// left, nothing that was ready was left out. Not for ever: other threads may make packets that are no events
+    /// as fast as they are taken here, and who wakes the poll and what its deadline is the caller knows.
     fn dequeue(
         &self,
         buffer: &mut Buffer,
@@ -242,35 +248,38 @@ impl Selector {
         most: usize,
         mut wait: Wait,
     ) -> io::Result<()> {
-        const MOST_ROUNDS: usize = 8;
+        /// So many in a row that bring no event; those that do are bounded by the room.
+        const MOST_VAIN_ROUNDS: usize = 8;
 
         let port = &self.shared.port;
-        for _ in 0..MOST_ROUNDS {
-            let room = (most - events.len()).min(MOST_AT_ONCE);
+        let mut vain = 0;
+        while vain < MOST_VAIN_ROUNDS {
+            let had = events.len();
+            let room = (most - had).min(MOST_AT_ONCE);
             if room == 0 {
                 break;
             }
             buffer.wait(port, room, wait)?;
             let is_all = buffer.packets.len() < room;
-            let has_rung = self.harvest(&mut buffer.packets, events);
-            if is_all || has_rung {
+            self.harvest(&mut buffer.packets, events);
+            if is_all {
                 break;
             }
+            vain = if events.len() == had { vain + 1 } else { 0 };
             wait = Wait::NONE;
         }
         Ok(())
     }
 
-    /// Takes the packets, and appends the events they stand for; whether a doorbell or a timer was
-    /// among them.
-    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) -> bool {
+    /// Takes the packets, and appends the events they stand for.
+    fn harvest(&self, packets: &mut Packets, events: &mut Vec<Event>) {
         let mut operations = Vec::new();
-        let mut has_rung = false;
         let mut table = self.shared.table();
         let now = Instant::now();
         for packet in packets.take(&self.shared.port) {
             match packet {
-                Packet::Doorbell | Packet::Timer => has_rung = true,
+                // It has ended the wait, which is all that it is for.
+                Packet::Doorbell | Packet::Timer => {}
                 Packet::Operation(overlapped) => operations.push(overlapped),
                 Packet::Afd(request, answer) => {
                     events.extend(table.answer(&request, answer, now));
@@ -280,7 +289,6 @@ impl Selector {
         drop(table);
         // Whoever is told may do what it likes: nothing is locked.
         operations.into_iter().for_each(operation::complete);
-        has_rung
     }
 }
 
@@ -339,7 +347,7 @@ impl Registration {
         if let Some(index) = table.find(self.owner) {
             change(&mut table, index);
             // A failure to interrupt the poller is the doorbell's, which has none.
-            let _ = self.shared.touch(&mut table, index);
+            let _ = self.shared.ring_if(table.touch(index));
         }
     }
 }
@@ -358,9 +366,9 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a change take effect, by interrupting a poller that waits if there is no other way.
-    fn touch(&self, table: &mut Table, index: usize) -> io::Result<()> {
-        if table.touch(index) {
+    /// Interrupts a poller that waits, and has to look for itself.
+    fn ring_if(&self, must_ring: bool) -> io::Result<()> {
+        if must_ring {
             self.port.ring()?;
         }
         Ok(())
@@ -386,14 +394,22 @@ impl Buffer {
             return Ok(());
         }
         if let Err(err) = timer.start(port, time) {
-            trace!("iocp: waits are rounded to milliseconds: {err}");
-            let _ = err;
-            self.timer = Precise::Missing;
+            self.renew_timer(&err);
             return port.wait(&mut self.packets, most, wait);
         }
         let outcome = port.wait(&mut self.packets, most, Wait::Forever);
-        timer.stop();
+        if let Err(err) = timer.stop() {
+            self.renew_timer(&err);
+        }
         outcome
+    }
+
+    /// What went wrong once need not go wrong again, so the next wait gets a new timer. A packet that is left of the
+    /// old one ends a wait early, which the caller does not mind.
+    fn renew_timer(&mut self, err: &io::Error) {
+        trace!("iocp: a timer is given up: {err}");
+        let _ = err;
+        self.timer = Precise::Untried;
     }
 }
 
@@ -413,4 +429,212 @@ fn require_shareable(interest: Interest) -> io::Result<()> {
 
 fn not_registered() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the socket is not registered")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::windows::io::AsRawSocket;
+
+    use super::*;
+    use crate::sys::windows::os::afd::faults::{self, Call};
+
+    /// Only a failing test waits for so long.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    const STATUS_INSUFFICIENT_RESOURCES: i32 = 0xC000_009A_u32 as i32;
+    const STATUS_INVALID_HANDLE: i32 = 0xC000_0008_u32 as i32;
+
+    struct World {
+        selector: Selector,
+        buffer: Buffer,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (selector, _) = Selector::new(Backend::Iocp).unwrap();
+            Self {
+                selector,
+                buffer: Buffer::default(),
+            }
+        }
+
+        fn register(&self, stream: &TcpStream, token: Token, interest: Interest) -> Registration {
+            let raw = stream.as_raw_socket();
+            let registration = self.selector.register(raw, token, interest).unwrap();
+            registration.expect("every registration is remembered")
+        }
+
+        /// What one wait of that length reports.
+        fn select(&mut self, wait: Wait) -> Vec<Token> {
+            let mut events = Vec::new();
+            self.selector
+                .select(&mut self.buffer, &mut events, 16, wait)
+                .unwrap();
+            events.iter().map(Event::token).collect()
+        }
+
+        /// What is reported first, in however many waits.
+        #[track_caller]
+        fn expect(&mut self) -> Vec<Token> {
+            let start = Instant::now();
+            while start.elapsed() < PATIENCE {
+                let tokens = self.select(Wait::AtMost(PATIENCE));
+                if !tokens.is_empty() {
+                    return tokens;
+                }
+            }
+            panic!("nothing was reported");
+        }
+    }
+
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        (stream, peer)
+    }
+
+    #[test]
+    fn e5_a_ring_takes_nobodys_room() {
+        const READY: usize = 6;
+        let (selector, doorbell) = Selector::new(Backend::Iocp).unwrap();
+        let mut buffer = Buffer::default();
+        doorbell.ring().unwrap();
+        let sources: Vec<_> = (0..READY)
+            .map(|index| {
+                let (stream, mut peer) = connected();
+                peer.write_all(b"x").unwrap();
+                let raw = stream.as_raw_socket();
+                let interest = Interest::READABLE.level();
+                let registration = selector.register(raw, Token(index), interest);
+                (registration.unwrap(), stream, peer)
+            })
+            .collect();
+        for room in [READY - 2, READY] {
+            doorbell.ring().unwrap();
+            let mut events = Vec::new();
+            selector
+                .select(&mut buffer, &mut events, room, Wait::AtMost(PATIENCE))
+                .unwrap();
+            assert_eq!(events.len(), room);
+        }
+        drop(sources);
+    }
+
+    #[test]
+    fn a_driver_that_is_short_of_memory_costs_no_event() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        for call in [Call::Answer, Call::Poll] {
+            faults::refuse(call, STATUS_INSUFFICIENT_RESOURCES, 5);
+            peer.write_all(b"x").unwrap();
+            assert_eq!(world.expect(), [Token(1)], "{call:?}");
+            // The question that follows an event is refused, too.
+            (&stream).read_exact(&mut [0]).unwrap();
+            registration.blocked(Blocked::Read);
+            peer.write_all(b"x").unwrap();
+            assert_eq!(world.expect(), [Token(1)], "{call:?}");
+            (&stream).read_exact(&mut [0]).unwrap();
+            registration.blocked(Blocked::Read);
+            assert_eq!(faults::left(), 0, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_that_is_refused_is_made_again() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        peer.write_all(b"x").unwrap();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        // What was asked before that is not believed.
+        registration.blocked(Blocked::Read);
+        faults::refuse(Call::Look, STATUS_INSUFFICIENT_RESOURCES, 1);
+        assert_eq!(world.expect(), [Token(1)]);
+        assert_eq!(faults::left(), 0);
+    }
+
+    #[test]
+    fn a_wait_that_the_driver_refuses_does_not_spin() {
+        let mut world = World::new();
+        let (stream, peer) = connected();
+        let _registration = world.register(&stream, Token(1), Interest::READABLE);
+        faults::refuse(Call::Answer, STATUS_INSUFFICIENT_RESOURCES, 1);
+        faults::refuse(Call::Poll, STATUS_INSUFFICIENT_RESOURCES, 8);
+        // Ends the first question.
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        let start = Instant::now();
+        let mut waits = 0;
+        while world.select(Wait::AtMost(PATIENCE)).is_empty() {
+            waits += 1;
+            assert!(start.elapsed() < PATIENCE);
+        }
+        // 1 + 2 + 4 .. + 128, and 128 once more.
+        assert!(start.elapsed() >= Duration::from_millis(383));
+        assert!(waits < 40, "{waits} waits");
+    }
+
+    #[test]
+    fn a_registration_that_is_refused_is_none() {
+        let world = World::new();
+        let (stream, _peer) = connected();
+        let raw = stream.as_raw_socket();
+        faults::refuse(Call::Poll, STATUS_INSUFFICIENT_RESOURCES, 1);
+        let refused = world.selector.register(raw, Token(1), Interest::READABLE);
+        assert!(refused.is_err());
+        let _registration = world.register(&stream, Token(2), Interest::READABLE);
+    }
+
+    /// While the poller waits, whoever registers anew asks for himself.
+    #[test]
+    fn a_reregistration_that_is_refused_leaves_everything_as_it_was() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+        let raw = stream.as_raw_socket();
+        let selector = &world.selector;
+        for status in [STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE] {
+            selector.shared.table().is_waiting = true;
+            faults::refuse(Call::Poll, status, 1);
+            let writable = Interest::WRITABLE;
+            let refused = selector.reregister(raw, &registration, Token(2), writable);
+            assert!(refused.is_err(), "{status:#x}");
+            assert_eq!(faults::left(), 0);
+            selector.shared.table().is_waiting = false;
+        }
+        (&stream).read_exact(&mut [0]).unwrap();
+        registration.blocked(Blocked::Read);
+        assert_eq!(world.select(Wait::NONE), []);
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+    }
+
+    /// The poller sleeps, and hears of nobody else when to ask again.
+    #[test]
+    fn a_refusal_while_the_poller_waits_interrupts_it() {
+        let mut world = World::new();
+        let (stream, mut peer) = connected();
+        let registration = world.register(&stream, Token(1), Interest::READABLE);
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+        (&stream).read_exact(&mut [0]).unwrap();
+
+        world.selector.shared.table().is_waiting = true;
+        faults::refuse(Call::Poll, STATUS_INSUFFICIENT_RESOURCES, 1);
+        registration.blocked(Blocked::Read);
+        world.selector.shared.table().is_waiting = false;
+        let mut packets = Packets::default();
+        let port = &world.selector.shared.port;
+        port.wait(&mut packets, 16, Wait::NONE).unwrap();
+        let taken: Vec<_> = packets.take(port).collect();
+        assert!(matches!(taken[..], [Packet::Doorbell]), "{taken:?}");
+
+        peer.write_all(b"x").unwrap();
+        assert_eq!(world.expect(), [Token(1)]);
+    }
 }

@@ -12,8 +12,8 @@ use crate::diagnostics::log::trace;
 use crate::sys::levels::Levels;
 use crate::sys::rearm::Arm;
 use crate::sys::windows::conditions;
-use crate::sys::windows::flight::{Flight, Step, Want};
-use crate::sys::windows::os::afd::{Afd, Answer, Base, Look, Owner, Request};
+use crate::sys::windows::flight::{is_gone, Flight, Pause, Step, Want};
+use crate::sys::windows::os::afd::{self, Afd, Answer, Base, Look, Owner, Refusal, Request};
 use crate::sys::windows::os::iocp::Port;
 use crate::sys::windows::os::Raw;
 
@@ -34,7 +34,7 @@ pub(crate) struct Table {
     by_socket: HashMap<Raw, usize>,
     /// Slots that may want another question than the one in flight.
     changed: Vec<usize>,
-    /// Slots to look at: in doubt, or between two questions.
+    /// Slots to look at: in doubt, between two questions, or refused by the driver.
     doubtful: VecDeque<usize>,
     /// Tells the registrations of one slot apart.
     registrations: u64,
@@ -65,6 +65,8 @@ struct Slot {
     flight: Flight,
     /// The answer under way may be about what was drained since.
     is_suspect: bool,
+    /// The driver has refused to answer, and is left alone for a while.
+    pause: Pause,
     /// Listed in `Table::changed`.
     changed: bool,
     /// Listed in `Table::doubtful`.
@@ -139,6 +141,7 @@ impl Table {
             request: Request::new(owner),
             flight: Flight::Nothing,
             is_suspect: false,
+            pause: Pause::NONE,
             changed: false,
             doubtful: false,
         };
@@ -158,13 +161,41 @@ impl Table {
         Ok(owner)
     }
 
-    /// Gives a registration another token and interest, and arms it anew.
-    pub(crate) fn reoccupy(&mut self, index: usize, token: Token, interest: Interest) {
+    /// Gives a registration another token and interest, and arms it anew. Says whether the poller has
+    /// to be interrupted; an error, that the driver refuses, and everything is as it was.
+    pub(crate) fn reoccupy(
+        &mut self,
+        index: usize,
+        token: Token,
+        interest: Interest,
+    ) -> Result<bool, Refusal> {
         let slot = &mut self.slots[index];
-        slot.token = token;
-        slot.arm = Arm::new(interest, slot.seen);
-        slot.is_exact = is_exact(interest);
-        slot.is_suspect = true;
+        let arm = Arm::new(interest, slot.seen);
+        let before = (
+            std::mem::replace(&mut slot.token, token),
+            std::mem::replace(&mut slot.arm, arm),
+            std::mem::replace(&mut slot.is_exact, is_exact(interest)),
+            std::mem::replace(&mut slot.is_suspect, true),
+            slot.pause,
+        );
+        // Whoever registers anew is answered now.
+        slot.pause.end();
+        if !self.is_waiting {
+            self.list(index);
+            return Ok(false);
+        }
+        if let Err(refusal) = self.ask(index, Instant::now()) {
+            let slot = &mut self.slots[index];
+            (
+                slot.token,
+                slot.arm,
+                slot.is_exact,
+                slot.is_suspect,
+                slot.pause,
+            ) = before;
+            return Err(refusal);
+        }
+        Ok(self.list_doubt(index))
     }
 
     /// Ends a registration. What is in flight for it ends by itself, and is nobody's then.
@@ -198,11 +229,13 @@ impl Table {
     /// Lets a change take effect: at once if the poller waits, and before its next wait if not.
     /// Says whether the poller has to be interrupted, to look for itself.
     pub(crate) fn touch(&mut self, index: usize) -> bool {
-        if self.is_waiting && self.ask(index, Instant::now()).is_ok() {
-            return self.list_doubt(index);
+        if !self.is_waiting {
+            self.list(index);
+            return false;
         }
-        self.list(index);
-        false
+        // If the driver refuses, the poller has to know when to ask again.
+        self.ask_or_retry(index, Instant::now());
+        self.list_doubt(index)
     }
 
     /// Lists a slot to be asked about before the next wait.
@@ -215,7 +248,18 @@ impl Table {
     }
 
     /// Asks what a new registration wants to know; an error says that it cannot be asked.
-    pub(crate) fn ask_first(&mut self, index: usize) -> io::Result<()> {
+    pub(crate) fn ask_first(&mut self, index: usize) -> Result<(), Refusal> {
+        let refusal = match self.ask(index, Instant::now()) {
+            Err(refusal) if is_gone(refusal.status) => refusal,
+            outcome => return outcome,
+        };
+        // The socket is there, or it would have no base. So it may be that this was not it.
+        let socket = &mut self.slots[index].socket;
+        let other = socket.and_then(|(raw, base)| Some((raw, afd::base_instead(raw, base)?)));
+        if other.is_none() {
+            return Err(refusal);
+        }
+        *socket = other;
         self.ask(index, Instant::now())
     }
 
@@ -226,13 +270,13 @@ impl Table {
             if self.slots[index].socket.is_none() {
                 continue;
             }
-            self.ask_or_vacate(index, now);
+            self.ask_or_retry(index, now);
             self.list_doubt(index);
         }
     }
 
-    /// Makes the question in flight the right one.
-    fn ask(&mut self, index: usize, now: Instant) -> io::Result<()> {
+    /// Makes the question in flight the right one, unless the driver is left alone.
+    fn ask(&mut self, index: usize, now: Instant) -> Result<(), Refusal> {
         let slot = &mut self.slots[index];
         let Some((_, base)) = slot.socket.filter(|_| !self.is_closed) else {
             return Ok(());
@@ -249,10 +293,12 @@ impl Table {
                 self.call_back(index);
                 return Ok(());
             }
+            Step::Ask(_) if slot.pause.lasts(now) => return Ok(()),
             Step::Ask(levels) => levels,
         };
         let question = conditions::question(levels);
         self.drivers[index / GROUP].poll(&slot.request, base, question)?;
+        slot.pause.end();
         slot.flight = Flight::Asked {
             levels,
             turn: self.turn,
@@ -280,9 +326,12 @@ impl Table {
             if slot.socket.is_none() {
                 continue;
             }
+            let lasts = slot.pause.lasts(now);
+            let was_refused = slot.pause.until().is_some() && !lasts;
             let wants_a_look = slot.arm.wants_a_look() || slot.flight == Flight::Cancelled;
             let is_due = slot.arm.next_look().is_some_and(|look| look <= now);
-            let asked = slot.arm.ask(now).filter(|_| wants_a_look || is_due);
+            let is_looked_at = (wants_a_look || is_due) && !lasts;
+            let asked = slot.arm.ask(now).filter(|_| is_looked_at);
             if let Some(asked) = asked {
                 if events.len() == most {
                     // It is the first of the next time.
@@ -290,12 +339,18 @@ impl Table {
                     self.doubtful.push_front(index);
                     return Some(Duration::ZERO);
                 }
+                slot.pause.end();
                 events.extend(self.look_at(index, asked, now));
-                self.ask_or_vacate(index, now);
+                self.ask_or_retry(index, now);
+            } else if was_refused {
+                slot.pause.end();
+                self.ask_or_retry(index, now);
             }
             self.list_doubt(index);
             let slot = &self.slots[index];
-            if let Some(look) = slot.arm.next_look().filter(|_| slot.doubtful) {
+            // Before the end of a pause nothing is done, whatever is due.
+            let next = slot.pause.until().or_else(|| slot.arm.next_look());
+            if let Some(look) = next.filter(|_| slot.doubtful) {
                 let time = look.saturating_duration_since(now);
                 quiet = Some(quiet.map_or(time, |quiet: Duration| quiet.min(time)));
             }
@@ -312,10 +367,8 @@ impl Table {
                 let levels = conditions::levels(asked, answer);
                 slot.observe(asked, levels, now)
             }
-            Err(err) => {
-                trace!("iocp: a socket cannot be looked at any more: {err}");
-                let _ = err;
-                self.vacate(index);
+            Err(refusal) => {
+                self.take_refusal(index, refusal, now);
                 None
             }
         }
@@ -342,14 +395,21 @@ impl Table {
                 self.list(index);
                 return None;
             }
-            Answer::Holds(_) | Answer::Refused => {
+            Answer::Holds(_) => {
                 trace!("iocp: {:?} was closed while registered", slot.token);
                 self.vacate(index);
+                return None;
+            }
+            Answer::Refused(refusal) => {
+                self.list(index);
+                self.take_refusal(index, refusal, now);
+                self.list_doubt(index);
                 return None;
             }
         };
         self.list(index);
         let slot = &mut self.slots[index];
+        slot.pause = Pause::NONE;
         let believed = flight.believed(slot.is_suspect, slot.is_exact, self.turn);
         let event = if let Some(asked) = believed {
             slot.observe(asked, conditions::levels(asked, bits), now)
@@ -361,13 +421,22 @@ impl Table {
         event
     }
 
-    /// Asks again for what has just been looked at.
-    fn ask_or_vacate(&mut self, index: usize, now: Instant) {
-        if let Err(err) = self.ask(index, now) {
+    /// Makes the question in flight the right one; if the driver refuses, later.
+    fn ask_or_retry(&mut self, index: usize, now: Instant) {
+        if let Err(refusal) = self.ask(index, now) {
+            self.take_refusal(index, refusal, now);
+        }
+    }
+
+    /// The driver does not answer: for good if the socket is gone, and for a while if not.
+    fn take_refusal(&mut self, index: usize, refusal: Refusal, now: Instant) {
+        let slot = &mut self.slots[index];
+        trace!("iocp: {:?} is refused by the driver: {refusal}", slot.token);
+        if is_gone(refusal.status) {
             // Closed without being deregistered; other systems forget it just so.
-            trace!("iocp: a socket cannot be asked any more: {err}");
-            let _ = err;
             self.vacate(index);
+        } else {
+            slot.pause.begin(now);
         }
     }
 
@@ -392,11 +461,13 @@ impl Table {
         }
     }
 
-    /// Lists a slot that has to be looked at; whether that is so.
+    /// Lists a slot that has to be looked at or asked about later; whether that is so.
     fn list_doubt(&mut self, index: usize) -> bool {
         let slot = &mut self.slots[index];
-        let is_doubtful =
-            slot.socket.is_some() && (slot.flight == Flight::Cancelled || slot.arm.is_in_doubt());
+        let is_doubtful = slot.socket.is_some()
+            && (slot.flight == Flight::Cancelled
+                || slot.pause.until().is_some()
+                || slot.arm.is_in_doubt());
         if is_doubtful && !slot.doubtful {
             slot.doubtful = true;
             self.doubtful.push_back(index);

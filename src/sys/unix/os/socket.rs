@@ -24,7 +24,7 @@ pub(crate) use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::check;
 #[cfg(capability = "unix_streams")]
-pub(crate) use super::unix_domain::{pair, std_unix_address, unix_address};
+pub(crate) use super::unix_domain::{pair, peer_unix_address, unix_address};
 
 /// As many waiting connections as the system allows.
 ///
@@ -285,6 +285,9 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     set_nonblocking(&connection)?;
     Ok((connection, peer))
 }
+
+/// Only Windows makes an error of a receive because of a datagram that was sent.
+pub(crate) fn ignore_lost_datagrams<S>(_socket: &S) {}
 
 /// Whether operations on the socket return at once. A socket that cannot be asked counts as such:
 /// its first operation will tell.

@@ -55,6 +55,11 @@ fn file_address(address: &net::SocketAddr) -> io::Result<SockAddr> {
     SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
 }
 
+/// The address of a peer whose connection is there already: a name that is none takes it from nobody.
+pub(crate) fn peer_unix_address(address: &SockAddr) -> io::Result<net::SocketAddr> {
+    std_unix_address(address).or_else(|_| net::SocketAddr::from_pathname(""))
+}
+
 /// The address of a Unix socket, for `std`.
 #[cfg(capability = "abstract_unix")]
 pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<net::SocketAddr> {

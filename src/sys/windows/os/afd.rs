@@ -36,7 +36,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    ERROR_NOT_FOUND, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING,
+    ERROR_NOT_FOUND, HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_PENDING,
+    STATUS_REQUEST_NOT_ACCEPTED, STATUS_TIMEOUT, UNICODE_STRING,
 };
 use windows_sys::Win32::Networking::WinSock::{
     WSAIoctl, SIO_BASE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT, SOCKET,
@@ -71,6 +72,17 @@ struct Question {
     entry: Entry,
 }
 
+/// The layouts that the driver expects: checked here for targets that nobody runs, too.
+const _: () = {
+    const WORD: usize = mem::size_of::<usize>();
+    assert!(mem::size_of::<Entry>() == WORD + 8);
+    assert!(mem::align_of::<Entry>() == WORD);
+    // 16 bytes and an entry, up to a multiple of 8.
+    assert!(mem::size_of::<Question>() == 32);
+    assert!(mem::align_of::<Question>() == 8);
+    assert!(mem::size_of::<IO_STATUS_BLOCK>() == 2 * WORD);
+};
+
 impl Question {
     fn new(socket: Base, events: u32, timeout: i64) -> Self {
         Self {
@@ -86,13 +98,21 @@ impl Question {
     }
 
     /// The conditions that hold, of what the kernel has written.
-    fn answer(&self) -> u32 {
-        if self.entries == 0 {
+    ///
+    /// What went in has the place of what comes out. So where the kernel has written nothing, there stands what
+    /// was asked about, and that must not be taken for the answer: when the time was over, or when it says that it
+    /// has written less than the entry. (The request is a buffered one: just so many bytes are copied back.)
+    fn answer(&self, outcome: NTSTATUS, written: usize) -> u32 {
+        if outcome == STATUS_TIMEOUT || written < Self::WITH_ENTRY || self.entries == 0 {
             0
         } else {
             self.entry.events
         }
     }
+
+    /// How many bytes an answer has that is one.
+    const WITH_ENTRY: usize =
+        mem::size_of::<i64>() + 2 * mem::size_of::<u32>() + mem::size_of::<Entry>();
 }
 
 /// The socket of the system's own provider, which is what the driver knows.
@@ -107,7 +127,25 @@ pub(crate) enum Answer {
     /// It was called back, by us or by the end of the thread that made it.
     Cancelled,
     /// The driver does not answer, as for a socket that is closed.
-    Refused,
+    Refused(Refusal),
+}
+
+/// Why the driver does not answer.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: NTSTATUS,
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        error_of(refusal.status)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (status {:#x})", error_of(self.status), self.status)
+    }
 }
 
 /// A question to the driver, made again and again for one registration.
@@ -160,12 +198,14 @@ impl Request {
         let question = unsafe { *request.question.get() };
         // SAFETY: both fields of the union are plain numbers; the kernel has written this one.
         let status = unsafe { block.Anonymous.Status };
+        #[cfg(test)]
+        let status = faults::instead_of(faults::Call::Answer, status);
         // Release: pairs with the next flight's acquire.
         request.in_flight.store(false, Ordering::Release);
         let answer = match status {
             STATUS_CANCELLED => Answer::Cancelled,
-            status if has_failed(status) => Answer::Refused,
-            _ => Answer::Holds(question.answer()),
+            status if has_failed(status) => Answer::Refused(Refusal { status }),
+            status => Answer::Holds(question.answer(status, block.Information)),
         };
         (request, answer)
     }
@@ -196,10 +236,19 @@ impl Afd {
     /// Asks to be told by a packet when one of `events` holds, which may be now.
     ///
     /// The request must not be in flight already.
-    pub(crate) fn poll(&self, request: &Arc<Request>, socket: Base, events: u32) -> io::Result<()> {
+    pub(crate) fn poll(
+        &self,
+        request: &Arc<Request>,
+        socket: Base,
+        events: u32,
+    ) -> Result<(), Refusal> {
+        #[cfg(test)]
+        faults::check(faults::Call::Poll)?;
         // Acquire: pairs with `completed`.
         if request.in_flight.swap(true, Ordering::Acquire) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+            return Err(Refusal {
+                status: STATUS_REQUEST_NOT_ACCEPTED,
+            });
         }
         let (status, question) = (request.status.get(), request.question.get());
         // SAFETY: the flight is ours alone until the kernel has the request.
@@ -229,7 +278,7 @@ impl Afd {
         // SAFETY: the kernel has refused the request, so there will be no packet to take it from.
         drop(unsafe { Arc::from_raw(given.cast::<Request>()) });
         request.in_flight.store(false, Ordering::Release);
-        Err(error_of(outcome))
+        Err(Refusal { status: outcome })
     }
 
     /// Calls a request back. Its packet comes all the same, if it is not there already.
@@ -260,7 +309,9 @@ impl Look {
     }
 
     /// Which of `events` hold now.
-    pub(crate) fn at(&self, socket: Base, events: u32) -> io::Result<u32> {
+    pub(crate) fn at(&self, socket: Base, events: u32) -> Result<u32, Refusal> {
+        #[cfg(test)]
+        faults::check(faults::Call::Look)?;
         let mut question = Question::new(socket, events, 0);
         let mut status = IO_STATUS_BLOCK::default();
         let size = mem::size_of::<Question>() as u32;
@@ -288,9 +339,9 @@ impl Look {
             outcome = unsafe { status.Anonymous.Status };
         }
         if has_failed(outcome) {
-            return Err(error_of(outcome));
+            return Err(Refusal { status: outcome });
         }
-        Ok(question.answer())
+        Ok(question.answer(outcome, status.Information))
     }
 }
 
@@ -343,19 +394,54 @@ fn open(options: u32) -> io::Result<OwnedHandle> {
 /// are not the driver's. Some of them do not answer `SIO_BASE_HANDLE`, which they should, but do answer one
 /// of the others with the socket of the next layer.
 pub(crate) fn base(socket: RawSocket) -> io::Result<Base> {
-    let mut socket = socket as SOCKET;
-    loop {
-        let error = match ask_for_handle(socket, SIO_BASE_HANDLE) {
+    base_of(socket as SOCKET, ask_for_handle)
+}
+
+/// Another socket that the driver may know, if it does not know `base`: a layer may name itself as the base.
+pub(crate) fn base_instead(socket: RawSocket, base: Base) -> Option<Base> {
+    base_instead_of(base, socket as SOCKET, ask_for_handle)
+}
+
+fn base_of(
+    mut socket: SOCKET,
+    ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>,
+) -> io::Result<Base> {
+    /// Nobody has so many layers; but some may lead in a circle.
+    const MOST_LAYERS: usize = 16;
+
+    for _ in 0..MOST_LAYERS {
+        let error = match ask(socket, SIO_BASE_HANDLE) {
             Ok(base) => return Ok(Base(base)),
             Err(err) => err,
         };
-        let below = [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE]
-            .into_iter()
-            .filter_map(|code| ask_for_handle(socket, code).ok())
-            // A layer that names itself would be asked for ever.
-            .find(|below| *below != socket);
-        socket = below.ok_or(error)?;
+        socket = below(socket, &ask).ok_or(error)?;
     }
+    Err(io::Error::new(
+        io::ErrorKind::Other,
+        "the providers of the socket lead nowhere: none of them names the system's own socket",
+    ))
+}
+
+fn base_instead_of(
+    base: Base,
+    socket: SOCKET,
+    ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>,
+) -> Option<Base> {
+    let below = below(socket, &ask)?;
+    let of_below = base_of(below, &ask).ok();
+    [of_below, Some(Base(below))]
+        .into_iter()
+        .flatten()
+        .find(|other| *other != base)
+}
+
+/// The socket of the next layer.
+fn below(socket: SOCKET, ask: impl Fn(SOCKET, u32) -> io::Result<SOCKET>) -> Option<SOCKET> {
+    [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE]
+        .into_iter()
+        .filter_map(|code| ask(socket, code).ok())
+        // A layer that names itself would be asked for ever.
+        .find(|below| *below != socket)
 }
 
 fn ask_for_handle(socket: SOCKET, code: u32) -> io::Result<SOCKET> {
@@ -380,4 +466,158 @@ fn ask_for_handle(socket: SOCKET, code: u32) -> io::Result<SOCKET> {
         return Err(super::last_socket_error());
     }
     Ok(found)
+}
+
+/// Refusals that no system can be talked into, for tests of what follows from them.
+#[cfg(test)]
+pub(crate) mod faults {
+    use std::cell::RefCell;
+
+    use super::{Refusal, NTSTATUS};
+
+    /// The calls that can be refused.
+    #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+    pub(crate) enum Call {
+        Poll,
+        Look,
+        /// The end of a request that was accepted.
+        Answer,
+    }
+
+    thread_local! {
+        static NEXT: RefCell<Vec<(Call, NTSTATUS)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Lets this thread's next calls of that kind end with `status`, so many times.
+    pub(crate) fn refuse(call: Call, status: NTSTATUS, times: usize) {
+        NEXT.with(|next| {
+            let mut next = next.borrow_mut();
+            next.extend(std::iter::repeat((call, status)).take(times));
+        });
+    }
+
+    /// How many refusals are still to come.
+    pub(crate) fn left() -> usize {
+        NEXT.with(|next| next.borrow().len())
+    }
+
+    pub(super) fn check(call: Call) -> Result<(), Refusal> {
+        match instead_of(call, 0) {
+            0 => Ok(()),
+            status => Err(Refusal { status }),
+        }
+    }
+
+    pub(super) fn instead_of(call: Call, status: NTSTATUS) -> NTSTATUS {
+        NEXT.with(|next| {
+            let mut next = next.borrow_mut();
+            match next.iter().position(|(refused, _)| *refused == call) {
+                Some(at) => next.remove(at).1,
+                None => status,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_where_the_driver_looks_for_it() {
+        let word = mem::size_of::<usize>();
+        let question = Question::new(Base(0), 0, 0);
+        let start = ptr::addr_of!(question) as usize;
+        assert_eq!(ptr::addr_of!(question.timeout) as usize - start, 0);
+        assert_eq!(ptr::addr_of!(question.entries) as usize - start, 8);
+        assert_eq!(ptr::addr_of!(question.exclusive) as usize - start, 12);
+        assert_eq!(ptr::addr_of!(question.entry.handle) as usize - start, 16);
+        let events = ptr::addr_of!(question.entry.events) as usize;
+        assert_eq!(events - start, 16 + word);
+        let status = ptr::addr_of!(question.entry.status) as usize;
+        assert_eq!(status - start, 20 + word);
+    }
+
+    /// A request is called back by the address of its status block.
+    #[test]
+    fn a_request_begins_with_its_status_block() {
+        let owner = Owner {
+            index: 0,
+            registration: 0,
+        };
+        let request = Request::new(owner);
+        assert_eq!(
+            request.status.get() as usize,
+            Arc::as_ptr(&request) as usize
+        );
+    }
+
+    #[test]
+    fn what_the_kernel_has_not_written_is_no_answer() {
+        let question = Question::new(Base(1), 0x1ff, 0);
+        let all = mem::size_of::<Question>();
+        assert_eq!(question.answer(0, all), 0x1ff);
+        assert_eq!(question.answer(0, Question::WITH_ENTRY), 0x1ff);
+        assert_eq!(question.answer(STATUS_TIMEOUT, all), 0);
+        for written in [0, 16, Question::WITH_ENTRY - 1] {
+            assert_eq!(question.answer(0, written), 0, "{written} bytes");
+        }
+        let nobody = Question {
+            entries: 0,
+            ..question
+        };
+        assert_eq!(nobody.answer(0, all), 0);
+    }
+
+    /// Layers by number: which codes each of them answers, and with what.
+    type Layers = &'static [(SOCKET, u32, SOCKET)];
+
+    fn answers(layers: Layers) -> impl Fn(SOCKET, u32) -> io::Result<SOCKET> {
+        move |socket, code| {
+            let answer = layers
+                .iter()
+                .find(|layer| (layer.0, layer.1) == (socket, code));
+            answer.map_or_else(
+                || Err(io::ErrorKind::Unsupported.into()),
+                |layer| Ok(layer.2),
+            )
+        }
+    }
+
+    #[test]
+    fn the_base_is_found_below_layers_that_do_not_name_it() {
+        let plain: Layers = &[(1, SIO_BASE_HANDLE, 1)];
+        let silent: Layers = &[
+            (1, SIO_BSP_HANDLE_SELECT, 1),
+            (1, SIO_BSP_HANDLE_POLL, 2),
+            (2, SIO_BSP_HANDLE, 3),
+            (3, SIO_BASE_HANDLE, 4),
+        ];
+        assert_eq!(base_of(1, answers(plain)).unwrap(), Base(1));
+        assert_eq!(base_of(1, answers(silent)).unwrap(), Base(4));
+    }
+
+    #[test]
+    fn layers_that_lead_nowhere_are_an_error() {
+        let circle: Layers = &[(1, SIO_BSP_HANDLE_SELECT, 2), (2, SIO_BSP_HANDLE_POLL, 1)];
+        assert!(base_of(1, answers(circle)).is_err());
+        assert!(base_of(1, answers(&[])).is_err());
+    }
+
+    #[test]
+    fn a_layer_that_names_itself_as_the_base_is_passed_by() {
+        let liar: Layers = &[
+            (1, SIO_BASE_HANDLE, 1),
+            (1, SIO_BSP_HANDLE_SELECT, 2),
+            (2, SIO_BASE_HANDLE, 3),
+        ];
+        assert_eq!(base_instead_of(Base(1), 1, answers(liar)), Some(Base(3)));
+        let silent_below: Layers = &[(1, SIO_BASE_HANDLE, 1), (1, SIO_BSP_HANDLE_POLL, 2)];
+        assert_eq!(
+            base_instead_of(Base(1), 1, answers(silent_below)),
+            Some(Base(2))
+        );
+        let plain: Layers = &[(1, SIO_BASE_HANDLE, 1)];
+        assert_eq!(base_instead_of(Base(1), 1, answers(plain)), None);
+    }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_TIMEOUT, WAIT_TIMEOUT,
+    ERROR_INVALID_PARAMETER, HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_TIMEOUT, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::System::Threading::INFINITE;
 use windows_sys::Win32::System::IO::{
@@ -80,7 +80,15 @@ impl Port {
 
     /// From now on what is completed on `handle` makes packets here. It cannot be undone.
     pub(crate) fn attach_operations(&self, handle: BorrowedHandle<'_>) -> io::Result<()> {
-        self.attach(handle, Origin::Operation)
+        let outcome = self.attach(handle, Origin::Operation);
+        outcome.map_err(|err| match err.raw_os_error().map(|code| code as u32) {
+            Some(ERROR_INVALID_PARAMETER) => io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the handle belongs to another completion port already, or was not opened for \
+                 overlapped operations (ERROR_INVALID_PARAMETER)",
+            ),
+            _ => err,
+        })
     }
 
     /// Only `afd` may attach under its own name: it owns what its packets point to.
@@ -221,6 +229,8 @@ type NtRemoveIoCompletionEx = unsafe extern "system" fn(
     alertable: u8,
 ) -> NTSTATUS;
 
+const _: () = assert!(mem::size_of::<OVERLAPPED_ENTRY>() == 4 * mem::size_of::<usize>());
+
 /// A time from now on in the system's notation: negative, in 100 ns, rounded up.
 pub(super) fn relative(time: Duration) -> i64 {
     let steps = div_ceil(time.as_nanos(), 100);
@@ -303,14 +313,6 @@ mod tests {
         assert_eq!(relative(Duration::from_nanos(100)), -1);
         assert_eq!(relative(Duration::from_micros(50)), -500);
         assert_eq!(relative(Duration::MAX), i64::MIN);
-    }
-
-    #[test]
-    fn entries_have_the_layout_of_the_system_call() {
-        assert_eq!(
-            mem::size_of::<OVERLAPPED_ENTRY>(),
-            4 * mem::size_of::<usize>()
-        );
     }
 
     #[test]

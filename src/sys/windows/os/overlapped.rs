@@ -26,8 +26,10 @@ use std::mem;
 use std::ops::Range;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{fence, Ordering};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use windows_sys::core::BOOL;
 use windows_sys::Win32::Foundation::{
@@ -39,7 +41,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::Pipes::ConnectNamedPipe;
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 
-use super::wait;
+use super::wait::{self, Ending};
 use crate::base::outcome::Outcome;
 
 /// One operation at a time, begun again and again.
@@ -169,53 +171,47 @@ impl Operation {
         self.result(false)
     }
 
-    /// Calls the operation back, and returns when the kernel is done with it, one way or another.
-    pub(crate) fn cancel(&mut self) {
+    /// Calls the operation back, and returns when the kernel is done with it, one way or another: that is how it
+    /// has ended. Only if the kernel refuses to give it back it is still under way.
+    pub(crate) fn cancel(&mut self) -> Outcome {
         if !self.in_flight {
-            return;
+            return self.outcome();
         }
         // SAFETY: the handle is open, and the `OVERLAPPED` that of an operation. A failure says that
         // it is over.
         unsafe { CancelIoEx(self.handle.as_raw_handle(), self.overlapped()) };
         // Twice would be enough for an event that was signaled by mistake, see `be_left`.
         for _ in 0..1000 {
-            if self.result(true) != Outcome::Pending {
-                return;
+            let outcome = self.result(true);
+            if outcome != Outcome::Pending {
+                return outcome;
             }
             if let Some(event) = self.event() {
                 // A failure makes the next wait another look.
                 let _ = wait::reset(event.as_handle());
             }
-            if self.result(false) != Outcome::Pending {
-                return;
+            let outcome = self.result(false);
+            if outcome != Outcome::Pending {
+                return outcome;
             }
             thread::yield_now();
         }
+        Outcome::Pending
     }
 
     /// Leaves the operation to itself: what it uses is given back when it is over, on a thread of
-    /// the system. Another operation can be begun at once.
-    pub(crate) fn linger(&mut self) {
+    /// the system. If that takes longer than `within`, it is called back. Another operation can be begun at
+    /// once.
+    pub(crate) fn linger(&mut self, within: Duration) {
         if !self.in_flight {
             return;
         }
         let next = Self::new(Arc::clone(&self.handle));
-        mem::replace(self, next).be_left();
-    }
-
-    /// Keeps what the operation uses until it is over.
-    ///
-    /// Its event may have been signaled for the one before, by mistake: the system says in the
-    /// `OVERLAPPED` that an operation is over, and signals its event *afterwards*. Who begins another
-    /// one in between has the event signaled early. So the signal is taken back, and the question
-    /// asked after that: if the operation is not over then, its own signal is still to come.
-    fn be_left(mut self) {
-        let Some(event) = self.event().and_then(|event| event.try_clone().ok()) else {
-            return;
+        let left = Left {
+            operation: mem::replace(self, next),
+            until: Instant::now() + within,
         };
-        if wait::reset(event.as_handle()).is_ok() && self.outcome() == Outcome::Pending {
-            wait::then(event, self, Self::be_left);
-        }
+        left.wait(Ending::Signaled);
     }
 
     /// The memory for the next operation. An error is what to say instead of beginning it.
@@ -273,6 +269,9 @@ impl Operation {
         if unsafe { status.read_volatile() } == STATUS_PENDING {
             return Outcome::Pending;
         }
+        // Acquire: pairs with the kernel's release of the status, so that what it has written to the buffer
+        // before that is read after it. A processor that reorders reads (ARM64) might read it earlier.
+        fence(Ordering::Acquire);
         self.in_flight = false;
         outcome
     }
@@ -288,10 +287,37 @@ impl Operation {
     }
 }
 
+/// An operation that was left to itself.
+struct Left {
+    operation: Operation,
+    until: Instant,
+}
+
+impl Left {
+    /// Keeps what the operation uses until it is over, or called back because the time is.
+    ///
+    /// Its event may have been signaled for the one before, by mistake: the system says in the
+    /// `OVERLAPPED` that an operation is over, and signals its event *afterwards*. Who begins another
+    /// one in between has the event signaled early. So the signal is taken back, and the question
+    /// asked after that: if the operation is not over then, its own signal is still to come.
+    fn wait(mut self, ending: Ending) {
+        if ending == Ending::TimedOut {
+            return; // and drops it
+        }
+        let event = self.operation.event();
+        let Some(event) = event.and_then(|event| event.try_clone().ok()) else {
+            return;
+        };
+        if wait::reset(event.as_handle()).is_ok() && self.operation.outcome() == Outcome::Pending {
+            let within = self.until.saturating_duration_since(Instant::now());
+            wait::then(event, within, self, Self::wait);
+        }
+    }
+}
+
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.cancel();
-        if self.in_flight {
+        if self.cancel() == Outcome::Pending {
             // The kernel refuses to give the memory back. Then it keeps it.
             return;
         }
@@ -344,6 +370,38 @@ mod tests {
     use super::*;
     use crate::sys::windows::os::named_pipe;
 
+    /// Only a failing test waits for so long.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_write_that_nobody_reads_is_left_for_so_long_and_no_longer() {
+        let name = format!(r"\\.\pipe\wakeful-nobody-reads-{}", std::process::id());
+        let server = Arc::new(named_pipe::create(name.as_ref()).unwrap());
+        let mut client = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&name)
+            .unwrap();
+        let bytes = vec![7; 1 << 20];
+        let mut write = Operation::new(Arc::clone(&server));
+        assert_eq!(write.write(&[IoSlice::new(&bytes)]), Outcome::Pending);
+        let within = Duration::from_millis(20);
+        let start = Instant::now();
+        write.linger(within);
+
+        let handle = Arc::downgrade(&server);
+        drop((write, server));
+        while handle.strong_count() > 0 {
+            assert!(start.elapsed() < PATIENCE, "the pipe is still open");
+            thread::yield_now();
+        }
+        assert!(start.elapsed() >= within);
+        // What the system had taken may still come; then the end.
+        let mut came = Vec::new();
+        let _ = client.read_to_end(&mut came);
+        assert!(came.len() < bytes.len());
+    }
+
     #[test]
     fn an_early_signal_neither_ends_a_write_that_is_left_nor_frees_what_is_called_back() {
         let name = format!(r"\\.\pipe\wakeful-early-signal-{}", std::process::id());
@@ -362,14 +420,15 @@ mod tests {
         let mut read = Operation::new(Arc::clone(&server));
         assert_eq!(read.read(16), Outcome::Pending);
         signal(&read);
-        read.cancel();
+        let called_back = Outcome::Failed(ERROR_OPERATION_ABORTED);
+        assert_eq!(read.cancel(), called_back);
         assert!(!read.in_flight);
 
         let bytes = vec![7; 1 << 20];
         let mut write = Operation::new(Arc::clone(&server));
         assert_eq!(write.write(&[IoSlice::new(&bytes)]), Outcome::Pending);
         signal(&write);
-        write.linger();
+        write.linger(PATIENCE);
         drop((read, write, server));
         let mut came = Vec::new();
         client.read_to_end(&mut came).unwrap();

@@ -22,26 +22,36 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::last_socket_error;
-pub(crate) use super::unix::{pair, std_unix_address, unix_address};
+pub(crate) use super::unix::{pair, peer_unix_address, unix_address};
 
 /// Opens a socket.
 ///
 /// A UDP socket does not fail because of datagrams that it has sent: left alone, Windows makes an error
 /// of the next *receive* when one could not be delivered.
 pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-    let socket = super::unix::explain(Socket::new(domain, kind, protocol))?;
+    let socket = new(domain, kind, protocol)?;
     socket.set_nonblocking(true)?;
     if kind == Type::DGRAM {
-        for code in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
-            // A provider that does not know the request has no such errors to turn off.
-            let _ = turn_off(&socket, code);
-        }
+        ignore_lost_datagrams(&socket);
     }
     Ok(socket)
 }
 
+/// No receive fails because of a datagram that was sent.
+pub(crate) fn ignore_lost_datagrams(socket: &impl AsRawSocket) {
+    for code in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
+        // A provider that does not know the request has no such errors to turn off.
+        let _ = turn_off(socket, code);
+    }
+}
+
+/// Opens a socket that blocks.
+pub(super) fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, kind, protocol).map_err(|err| super::unix::explain(domain, err))
+}
+
 /// A request of `WSAIoctl` that takes a `BOOL`.
-fn turn_off(socket: &Socket, code: u32) -> io::Result<()> {
+fn turn_off(socket: &impl AsRawSocket, code: u32) -> io::Result<()> {
     let off: windows_sys::core::BOOL = 0;
     let mut length = 0;
     // SAFETY: what goes in outlives the call; nothing comes out; there is no `OVERLAPPED`, so the call

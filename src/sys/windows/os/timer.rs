@@ -21,10 +21,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
-use windows_sys::Win32::Foundation::{HANDLE, NTSTATUS};
+use windows_sys::Win32::Foundation::{HANDLE, NTSTATUS, STATUS_CANCELLED, STATUS_SUCCESS};
 use windows_sys::Win32::System::Threading::{
-    CreateWaitableTimerExW, SetWaitableTimer, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION,
-    TIMER_ALL_ACCESS,
+    CancelWaitableTimer, CreateWaitableTimerExW, SetWaitableTimer,
+    CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS,
 };
 
 use super::iocp::{relative, Origin, Port};
@@ -69,9 +69,12 @@ impl Timer {
             .associate(port, self.timer.as_handle(), Origin::Timer as usize)
     }
 
-    /// Calls it back; a packet that was not taken yet is gone too.
-    pub(crate) fn stop(&self) {
-        self.packet.cancel();
+    /// Calls it back; a packet that was not taken yet is gone too. An error says that this may not be so: then
+    /// the timer cannot be started again.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        // SAFETY: the handle is open. A failure leaves a timer whose expiration nobody is told.
+        unsafe { CancelWaitableTimer(self.timer.as_raw_handle()) };
+        self.packet.cancel()
     }
 }
 
@@ -116,11 +119,24 @@ impl WaitPacket {
         Ok(())
     }
 
-    fn cancel(&self) {
+    fn cancel(&self) -> io::Result<()> {
         const REMOVE_SIGNALED: u8 = 1;
-        // SAFETY: the handle is open. A failure says that there is nothing to call back.
-        let _ = unsafe { (self.functions.cancel)(self.handle.as_raw_handle(), REMOVE_SIGNALED) };
+        // SAFETY: the handle is open.
+        let status =
+            unsafe { (self.functions.cancel)(self.handle.as_raw_handle(), REMOVE_SIGNALED) };
+        if is_called_back(status) {
+            Ok(())
+        } else {
+            Err(error_of(status))
+        }
     }
+}
+
+/// Whether the packet is free to be used again. `STATUS_PENDING`, which is a success, says that it is just
+/// being made.
+fn is_called_back(status: NTSTATUS) -> bool {
+    // The second: there was nothing to call back, since the packet was taken.
+    matches!(status, STATUS_SUCCESS | STATUS_CANCELLED)
 }
 
 const GENERIC_ALL: u32 = 0x1000_0000;
@@ -176,5 +192,20 @@ impl Functions {
             // SAFETY: as above.
             cancel: unsafe { mem::transmute::<library::Function, Cancel>(cancel) },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Foundation::{STATUS_INVALID_HANDLE, STATUS_PENDING};
+
+    use super::*;
+
+    #[test]
+    fn a_packet_that_is_being_made_is_not_called_back() {
+        assert!(is_called_back(STATUS_SUCCESS));
+        assert!(is_called_back(STATUS_CANCELLED));
+        assert!(!is_called_back(STATUS_PENDING));
+        assert!(!is_called_back(STATUS_INVALID_HANDLE));
     }
 }

@@ -74,6 +74,15 @@ pub(crate) fn unix_address(address: &UnixSocketAddr) -> io::Result<SockAddr> {
     SockAddr::unix(address.as_pathname().unwrap_or(Path::new("")))
 }
 
+/// The address of a peer whose connection is there already: a name that is none takes it from nobody.
+pub(crate) fn peer_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr> {
+    Ok(or_unnamed(std_unix_address(address)))
+}
+
+fn or_unnamed(address: io::Result<UnixSocketAddr>) -> UnixSocketAddr {
+    address.unwrap_or(UnixSocketAddr { path: None })
+}
+
 /// The address, from `socket2`.
 pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr> {
     /// `sizeof(ADDRESS_FAMILY)`, which precedes the path.
@@ -81,7 +90,11 @@ pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr>
     // SAFETY: the address is valid for its length, which `socket2` keeps below that of its storage.
     let bytes =
         unsafe { slice::from_raw_parts(address.as_ptr().cast::<u8>(), address.len() as usize) };
-    let path = bytes.get(FAMILY..).unwrap_or(&[]);
+    decode(bytes.get(FAMILY..).unwrap_or(&[]))
+}
+
+/// A path in UTF-8 that ends with a NUL byte, or where the bytes end.
+fn decode(path: &[u8]) -> io::Result<UnixSocketAddr> {
     let path = path.split(|byte| *byte == 0).next().unwrap_or(&[]);
     let path =
         str::from_utf8(path).map_err(|err| io::Error::new(io::ErrorKind::InvalidData, err))?;
@@ -89,21 +102,15 @@ pub(crate) fn std_unix_address(address: &SockAddr) -> io::Result<UnixSocketAddr>
     Ok(UnixSocketAddr { path })
 }
 
-/// Says so where the system has no Unix domain sockets.
-pub(super) fn explain(outcome: io::Result<Socket>) -> io::Result<Socket> {
+/// Says so where the system has no Unix domain sockets. What other families lack has the system's code.
+pub(super) fn explain(domain: Domain, err: io::Error) -> io::Error {
     const MISSING: [i32; 3] = [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT];
-    match outcome {
-        Err(err)
-            if err
-                .raw_os_error()
-                .is_some_and(|code| MISSING.contains(&code)) =>
-        {
-            Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this Windows has no Unix domain sockets; they came with version 10, 1803",
-            ))
-        }
-        outcome => outcome,
+    match err.raw_os_error() {
+        Some(code) if domain == Domain::UNIX && MISSING.contains(&code) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this Windows has no Unix domain sockets; they came with version 10, 1803",
+        ),
+        _ => err,
     }
 }
 
@@ -123,7 +130,7 @@ pub(crate) fn pair(kind: Type) -> io::Result<(Socket, Socket)> {
 fn connect_to(listener: &Socket, address: &SockAddr) -> io::Result<(Socket, Socket)> {
     listener.listen(1)?;
     listener.set_nonblocking(false)?;
-    let one = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let one = super::socket::new(Domain::UNIX, Type::STREAM, None)?;
     one.connect(address)?;
     let (other, _) = listener.accept()?;
     one.set_nonblocking(true)?;
@@ -232,6 +239,8 @@ impl Write for &UnixStream {
 
 #[cfg(test)]
 mod tests {
+    use windows_sys::Win32::Networking::WinSock::WSAEMFILE;
+
     use super::*;
 
     #[test]
@@ -242,6 +251,31 @@ mod tests {
             assert_eq!(back.as_pathname(), address.as_pathname());
             assert_eq!(back.is_unnamed(), path.is_empty());
         }
+    }
+
+    #[test]
+    fn only_unix_sockets_are_said_to_be_missing() {
+        for code in [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT] {
+            let err = || io::Error::from_raw_os_error(code);
+            let explained = explain(Domain::UNIX, err());
+            assert_eq!(explained.kind(), io::ErrorKind::Unsupported);
+            // As IPv6 that is turned off.
+            assert_eq!(explain(Domain::IPV6, err()).raw_os_error(), Some(code));
+        }
+        let err = io::Error::from_raw_os_error(WSAEMFILE);
+        assert_eq!(explain(Domain::UNIX, err).raw_os_error(), Some(WSAEMFILE));
+    }
+
+    #[test]
+    fn a_peer_whose_name_is_none_is_unnamed() {
+        let named = or_unnamed(decode(b"some.sock\0"));
+        assert_eq!(named.as_pathname(), Some(Path::new("some.sock")));
+        let outcome = decode(b"\xff.sock\0");
+        assert_eq!(
+            outcome.as_ref().unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        assert!(or_unnamed(outcome).is_unnamed());
     }
 
     #[test]

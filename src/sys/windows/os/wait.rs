@@ -20,8 +20,9 @@ use std::fmt;
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
     HANDLE, INVALID_HANDLE_VALUE, WAIT_ABANDONED, WAIT_OBJECT_0, WAIT_TIMEOUT,
@@ -31,7 +32,8 @@ use windows_sys::Win32::System::Threading::{
     INFINITE, WAITORTIMERCALLBACK, WT_EXECUTEONLYONCE,
 };
 
-use super::check;
+use super::{check, library};
+use crate::base::wait::div_ceil;
 
 /// Who is called when the object is signaled, on a thread of the system.
 pub(crate) trait Signaled: Send + Sync {
@@ -57,7 +59,8 @@ impl<S: Signaled> Wait<S> {
     pub(crate) fn new(object: OwnedHandle, context: Arc<S>) -> io::Result<Self> {
         let pointer = Arc::as_ptr(&context).cast::<c_void>();
         // SAFETY: the context and the object are kept until no call goes on, see `drop`.
-        let wait = unsafe { register(object.as_raw_handle(), Some(called::<S>), pointer) }?;
+        let wait =
+            unsafe { register(object.as_raw_handle(), Some(called::<S>), pointer, INFINITE) }?;
         Ok(Self {
             wait,
             _context: context,
@@ -91,10 +94,17 @@ unsafe extern "system" fn called<S: Signaled>(context: *mut c_void, _timed_out: 
     context.signaled();
 }
 
-/// Hands `value` over when `object` is signaled; drops it at once if that cannot be waited for.
-pub(crate) fn then<T: Send>(object: OwnedHandle, value: T, hand_over: fn(T)) {
+/// Hands `value` over when `object` is signaled, or when that has not happened `within` that time; drops it at once
+/// if it cannot be waited for.
+pub(crate) fn then<T: Send>(
+    object: OwnedHandle,
+    within: Duration,
+    value: T,
+    hand_over: fn(T, Ending),
+) {
     let pending = Box::new(Pending {
         wait: AtomicPtr::new(ptr::null_mut()),
+        has_timed_out: AtomicBool::new(false),
         object,
         value,
         hand_over,
@@ -102,7 +112,14 @@ pub(crate) fn then<T: Send>(object: OwnedHandle, value: T, hand_over: fn(T)) {
     let object = pending.object.as_raw_handle();
     let pending = Box::into_raw(pending);
     // SAFETY: `pending` is freed by the later one of us and the call.
-    match unsafe { register(object, Some(end_pending::<T>), pending.cast()) } {
+    match unsafe {
+        register(
+            object,
+            Some(end_pending::<T>),
+            pending.cast(),
+            millis(within),
+        )
+    } {
         Ok(wait) => {
             // SAFETY: not freed yet: the call leaves that to us if it comes before this.
             let before = unsafe { &(*pending).wait }.swap(wait, Ordering::AcqRel);
@@ -116,13 +133,22 @@ pub(crate) fn then<T: Send>(object: OwnedHandle, value: T, hand_over: fn(T)) {
     }
 }
 
+/// How a wait has ended that had a limit.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Signaled,
+    TimedOut,
+}
+
 /// What is kept until an object is signaled.
 struct Pending<T> {
     /// Null; then the wait, or `CALLED`. Whoever comes second frees all.
     wait: AtomicPtr<c_void>,
+    /// Said by the call.
+    has_timed_out: AtomicBool,
     object: OwnedHandle,
     value: T,
-    hand_over: fn(T),
+    hand_over: fn(T, Ending),
 }
 
 /// The value that no wait has: the object was signaled before the wait was known.
@@ -133,8 +159,10 @@ const CALLED: HANDLE = INVALID_HANDLE_VALUE;
 /// # Safety
 ///
 /// The context is that of `then`, and this is the only call for it.
-unsafe extern "system" fn end_pending<T: Send>(context: *mut c_void, _timed_out: bool) {
+unsafe extern "system" fn end_pending<T: Send>(context: *mut c_void, timed_out: bool) {
     let pending = context.cast::<Pending<T>>();
+    // SAFETY: as below. Relaxed: whoever comes second sees it by the exchange.
+    unsafe { &(*pending).has_timed_out }.store(timed_out, Ordering::Relaxed);
     // SAFETY: freed by the second one to swap.
     let wait = unsafe { &(*pending).wait }.swap(CALLED, Ordering::AcqRel);
     if !wait.is_null() {
@@ -153,10 +181,20 @@ unsafe fn finish<T>(wait: HANDLE, pending: *mut Pending<T>) {
     unsafe { UnregisterWaitEx(wait, ptr::null_mut()) };
     // SAFETY: it came from a box, and is ours alone.
     let pending = unsafe { Box::from_raw(pending) };
-    (pending.hand_over)(pending.value);
+    let ending = match pending.has_timed_out.into_inner() {
+        true => Ending::TimedOut,
+        false => Ending::Signaled,
+    };
+    (pending.hand_over)(pending.value, ending);
 }
 
-/// Lets the pool wait for an object, once.
+/// What the system takes for "for ever" is too long to be a limit. Rounded up.
+fn millis(within: Duration) -> u32 {
+    u32::try_from(div_ceil(within.as_nanos(), 1_000_000))
+        .map_or(INFINITE - 1, |millis| millis.min(INFINITE - 1))
+}
+
+/// Lets the pool wait for an object, once, and for so many milliseconds.
 ///
 /// # Safety
 ///
@@ -165,18 +203,13 @@ unsafe fn register(
     object: HANDLE,
     call: WAITORTIMERCALLBACK,
     context: *const c_void,
+    millis: u32,
 ) -> io::Result<HANDLE> {
+    library::stay_loaded()?;
     let mut wait = ptr::null_mut();
     // SAFETY: the handle is open; the caller keeps what the call needs.
     check(unsafe {
-        RegisterWaitForSingleObject(
-            &mut wait,
-            object,
-            call,
-            context,
-            INFINITE,
-            WT_EXECUTEONLYONCE,
-        )
+        RegisterWaitForSingleObject(&mut wait, object, call, context, millis, WT_EXECUTEONLYONCE)
     })?;
     Ok(wait)
 }
