@@ -499,6 +499,28 @@ fn several_buffers_are_filled_in_one_go() {
 }
 
 #[test]
+fn a_piece_is_as_large_as_the_last_read_had_room_for() {
+    const LARGE: usize = 64 * 1024;
+    let mut world = World::new();
+    let (mut server, mut client) = world.pair();
+    let bytes = some_bytes(4 * LARGE);
+    assert_eq!(client.write(&bytes).unwrap(), bytes.len());
+    let mut buf = vec![0; LARGE];
+
+    // Begun before anybody had read.
+    let first = world.when(SERVER, Event::is_readable, || server.read(&mut buf));
+    assert_eq!(first.unwrap(), 4096);
+    let second = world.when(SERVER, Event::is_readable, || server.read(&mut buf));
+    assert_eq!(second.unwrap(), LARGE);
+    // Begun by the read of a large piece.
+    for _ in 0..LARGE / 1024 {
+        assert_eq!(server.read(&mut buf[..1024]).unwrap(), 1024);
+    }
+    let third = world.when(SERVER, Event::is_readable, || server.read(&mut buf));
+    assert_eq!(third.unwrap(), 4096);
+}
+
+#[test]
 fn a_write_in_flight_blocks_the_next_and_its_end_is_an_event() {
     let mut world = World::new();
     let (server, mut client) = world.pair();

@@ -20,6 +20,7 @@ use crate::base::outcome::Outcome;
 use crate::base::readiness::Readiness;
 use crate::base::token::Token;
 use crate::reactor::registry::{self, Registry, Source};
+use crate::source::forward::total;
 use crate::source::user::{self, SetReadiness};
 use crate::sys::handle::handle_conversions;
 use crate::sys::named_pipe;
@@ -145,7 +146,7 @@ struct State {
     connect: Operation,
     read: Operation,
     write: Operation,
-    /// How much to read at once.
+    /// How much to read ahead at once.
     room: usize,
     /// The ends of operations are reported.
     is_attached: bool,
@@ -155,8 +156,8 @@ struct State {
     shown: Readiness,
 }
 
-/// How much is read at once, at first and at most: it is doubled when that was not enough.
-const ROOM: usize = 8 * 1024;
+/// How much is read ahead at once, at least and at most: as much as the last read had room for.
+const ROOM: usize = 4 * 1024;
 const MOST_ROOM: usize = 64 * 1024;
 
 /// For how long a pipe that was dropped still writes what it has accepted. A peer that never reads would
@@ -560,7 +561,7 @@ impl State {
     /// Whether it is over.
     fn look_at_read(&mut self) -> bool {
         let outcome = self.read.outcome();
-        self.took(outcome);
+        self.pipe.note_read(outcome);
         self.pipe.reading.take(outcome);
         outcome != Outcome::Pending
     }
@@ -591,18 +592,8 @@ impl State {
         );
         if self.reads_ahead && may_have_client && self.pipe.reading == Reading::Idle {
             let outcome = self.read.read(self.room);
-            self.took(outcome);
+            self.pipe.note_read(outcome);
             self.pipe.reading.take_ahead(outcome);
-        }
-    }
-
-    /// Learns from a read: whether there is a client, and to make room for more if that was not enough.
-    fn took(&mut self, outcome: Outcome) {
-        self.pipe.note_read(outcome);
-        if let Outcome::Done(length) | Outcome::More(length) = outcome {
-            if length >= self.room {
-                self.room = MOST_ROOM.min(self.room * 2);
-            }
         }
     }
 
@@ -632,6 +623,9 @@ impl State {
         const NOTHING_NEW: Readiness = Readiness::EMPTY;
         // An empty message is skipped; so many in a row wait for the next event.
         let mut attempts = 0..4;
+        let wanted = total(bufs);
+        // Also for the reads ahead that follow: who takes large pieces is likely to go on so.
+        self.room = wanted.clamp(ROOM, MOST_ROOM);
         loop {
             match self.pipe.reading.read() {
                 state::Read::Give(bytes) => {
@@ -640,7 +634,7 @@ impl State {
                     self.pipe.reading.gave(length);
                     self.read_ahead();
                     // Who takes less than he wanted for the end of what is there waits for an event.
-                    let is_full = length == bufs.iter().map(|buf| buf.len()).sum();
+                    let is_full = length == wanted;
                     let news = if is_full {
                         NOTHING_NEW
                     } else {
@@ -662,7 +656,7 @@ impl State {
                 }
                 state::Read::Begin => {
                     let outcome = self.read.read(self.room);
-                    self.took(outcome);
+                    self.pipe.note_read(outcome);
                     self.pipe.reading.take(outcome);
                     if outcome == Outcome::Failed(ERROR_PIPE_LISTENING) {
                         return (Err(would_block()), NOTHING_NEW);

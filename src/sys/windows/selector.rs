@@ -428,7 +428,10 @@ fn require_shareable(interest: Interest) -> io::Result<()> {
 }
 
 fn not_registered() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "the socket is not registered")
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        "I/O source not registered with `Registry`",
+    )
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl Table {
         interest: Interest,
     ) -> Result<bool, Refusal> {
         let slot = &mut self.slots[index];
-        let arm = Arm::new(interest, slot.seen);
+        let arm = slot.arm.anew(interest);
         let before = (
             std::mem::replace(&mut slot.token, token),
             std::mem::replace(&mut slot.arm, arm),
