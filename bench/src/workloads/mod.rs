@@ -14,6 +14,7 @@ pub mod wait;
 pub mod wake;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::{bail, Result};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,8 @@ pub enum Job {
     Overshoot(timers::Overshoot),
     Channel(channel::Channel),
     Rtt(rtt::Rtt),
+    /// The client of the one above, which is of the same engine: where the server listens.
+    RttClient(rtt::Rtt, SocketAddr),
     Http(http::Http),
     /// The server of the one above: until it is ended.
     HttpServer,
@@ -98,7 +101,7 @@ impl Job {
 
     /// Whether it is a server, which a client keeps busy.
     pub fn has_client(&self) -> bool {
-        matches!(self, Self::Echo(_) | Self::Churn(_))
+        matches!(self, Self::Echo(_) | Self::Churn(_) | Self::Rtt(_))
     }
 }
 
