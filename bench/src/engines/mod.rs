@@ -277,13 +277,19 @@ impl Engine {
     pub fn has_timers(self) -> bool {
         matches!(
             self,
-            Self::Wakeful | Self::Tokio | Self::Libuv | Self::Btree | Self::Wheel
+            Self::Wakeful
+                | Self::Tokio
+                | Self::Libuv
+                | Self::Libevent
+                | Self::Libev
+                | Self::Btree
+                | Self::Wheel
         )
     }
 
     /// Can wait for one timer.
     pub fn waits_for_timers(self) -> bool {
-        self.has_programs() || matches!(self, Self::Tokio | Self::Libuv)
+        self.has_programs() || self.is_in_c() || self == Self::Tokio
     }
 
     /// mio stands for a channel of the standard library with its waker.
@@ -304,7 +310,12 @@ impl Engine {
             (_, Job::HttpServer) => http::serve(self),
             (_, Job::Startup(job)) => crate::workloads::startup::run(self, job),
             (
-                Self::Wakeful | Self::WakefulPoll | Self::Tokio | Self::Libuv,
+                Self::Wakeful
+                | Self::WakefulPoll
+                | Self::Tokio
+                | Self::Libuv
+                | Self::Libevent
+                | Self::Libev,
                 Job::Overshoot(job),
             ) => timers::overshoot(self, job),
             (Self::Wakeful | Self::WakefulPoll, _) => wakeful::run(job),

@@ -115,7 +115,8 @@ fn number(value: f64) -> String {
     }
 }
 
-fn thousands(value: i64) -> String {
+/// `1,000`: as the names of cases have it, too.
+pub fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Goal, Job, Metric, Workload, SYSCALLS};
 use crate::engines::Engine;
+use crate::report::thousands;
 
 pub const WORKLOAD: Workload = Workload {
     name: "timers",
@@ -74,25 +75,30 @@ const OVERSHOOT: &[Metric] = &[
 ];
 
 fn cases(quick: bool) -> Vec<Case> {
-    let mut cases: Vec<Case> = [(1_000, 50, FEW), (100_000, 3, FEW), (1_000_000, 1, MILLION)]
-        .into_iter()
-        // More take seconds.
-        .filter(|&(timers, ..)| !quick || timers == 1_000)
-        .map(|(timers, cycles, metrics)| Case {
-            name: format!("{timers} armed"),
-            about: "ns for each timer, when so many are armed",
-            job: Job::Timers(Timers {
-                timers,
-                cycles: if quick { cycles.min(5) } else { cycles },
-            }),
-            traced: Job::Timers(Timers {
-                timers: 1_000,
-                cycles: 1,
-            }),
-            metrics,
-            fits: Engine::has_timers,
-        })
-        .collect();
+    let mut cases: Vec<Case> = [
+        (1_000, 50, FEW),
+        (10_000, 10, FEW),
+        (100_000, 3, FEW),
+        (1_000_000, 1, MILLION),
+    ]
+    .into_iter()
+    // More take seconds.
+    .filter(|&(timers, ..)| !quick || timers == 1_000)
+    .map(|(timers, cycles, metrics)| Case {
+        name: format!("{} armed", thousands(timers as i64)),
+        about: "ns for each timer, when so many are armed",
+        job: Job::Timers(Timers {
+            timers,
+            cycles: if quick { cycles.min(5) } else { cycles },
+        }),
+        traced: Job::Timers(Timers {
+            timers: 1_000,
+            cycles: 1,
+        }),
+        metrics,
+        fits: Engine::has_timers,
+    })
+    .collect();
     cases.push(Case {
         name: "overshoot".to_owned(),
         about:
