@@ -40,7 +40,6 @@ mod compio;
 mod epoll;
 #[cfg(feature = "peers")]
 mod glommio;
-#[cfg(feature = "peers")]
 mod http;
 #[cfg(feature = "peers")]
 mod io_uring;
@@ -300,6 +299,16 @@ impl Engine {
         )
     }
 
+    /// Has a web server.
+    pub fn serves_http(self) -> bool {
+        self.has_programs() || matches!(self, Self::Tokio | Self::TokioOnWakeful)
+    }
+
+    /// tokio: whoever is asked to be on wakeful has to be the program that is.
+    fn is_this_program(self) -> bool {
+        cfg!(on_wakeful) == (self == Self::TokioOnWakeful)
+    }
+
     /// Does the job in this process.
     pub fn run(self, job: &Job) -> Result<Values> {
         match (self, job) {
@@ -323,12 +332,7 @@ impl Engine {
             (Self::Mio, _) => mio::run(job),
             (Self::Epoll, _) => epoll::run(job),
             (Self::Tokio | Self::TokioOnWakeful, _) => {
-                // Whoever is asked to be on wakeful has to be the program that is.
-                let is_on_wakeful = cfg!(on_wakeful);
-                ensure!(
-                    is_on_wakeful == (self == Self::TokioOnWakeful),
-                    "the wrong program"
-                );
+                ensure!(self.is_this_program(), "the wrong program");
                 tokio::run(job)
             }
             #[cfg(feature = "peers")]

@@ -1,4 +1,5 @@
-//! `http`: wrk(1) against the example `http_hello`, compiled over wakeful and over mio, and against an equal server on tokio.
+//! `http`: wrk(1) against the example `http_hello`, compiled over wakeful, mio, polling and bare epoll, and against an equal
+//! server on tokio.
 //!
 //! Server and wrk are two processes on two cores. CPU per request is what the system has accounted to the server's process
 //! from its start to its end, by the requests that wrk has counted. A failed request, or an answer that is not 200, fails
@@ -68,12 +69,7 @@ fn cases(quick: bool) -> Vec<Case> {
             job: job(connections),
             traced: job(connections),
             metrics: METRICS,
-            fits: |engine| {
-                matches!(
-                    engine,
-                    Engine::Wakeful | Engine::WakefulPoll | Engine::Mio | Engine::Tokio
-                )
-            },
+            fits: Engine::serves_http,
         })
         .collect()
 }
