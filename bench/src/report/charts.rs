@@ -198,9 +198,13 @@ fn over_count(
 /// `64 conn, 4 KiB` is 64 of `conn`, and `4 KiB`.
 fn split(name: &str) -> Option<(f64, &'static str, String)> {
     let words: Vec<_> = name.split_whitespace().collect();
-    if let [active, "of", number] = words[..] {
+    // Both ends of it in one number.
+    if words.first() == Some(&"growth") {
+        return None;
+    }
+    if let [active, "of", number] | [active, "of", number, "pairs"] = words[..] {
         let rest = format!("{active} active");
-        return Some((number.parse().ok()?, "socket pairs", rest));
+        return Some((number.replace(',', "").parse().ok()?, "socket pairs", rest));
     }
     for place in 1..words.len() {
         let bare = words[place].trim_end_matches(',');
@@ -354,9 +358,15 @@ mod tests {
             found(10_000.0, "socket pairs", "100 active of")
         );
         assert_eq!(
+            split("100 of 10,000 pairs"),
+            found(10_000.0, "socket pairs", "100 active")
+        );
+        // As older files have it.
+        assert_eq!(
             split("100 of 10000"),
             found(10_000.0, "socket pairs", "100 active")
         );
+        assert_eq!(split("growth from 100 to 10,000 pairs"), None);
         assert_eq!(split("2 producers"), None);
     }
 

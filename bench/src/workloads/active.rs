@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Goal, Job, Metric, Workload, SYSCALLS};
 use crate::engines::Engine;
+use crate::report::thousands;
 use crate::system;
 
 pub const WORKLOAD: Workload = Workload {
@@ -89,12 +90,12 @@ fn cases(quick: bool) -> Vec<Case> {
             if quick && (pairs == 100) != (active == 1) {
                 continue;
             }
-            let name = format!("{active} of {pairs}");
+            let name = format!("{active} of {} pairs", thousands(pairs as i64));
             cases.push(case(name, "", &[pairs], active, METRICS));
         }
     }
     cases.push(case(
-        format!("growth from 100 to {most}"),
+        format!("growth from 100 to {} pairs", thousands(most as i64)),
         "how much longer an event takes, 100 active",
         &[100, most],
         100,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Goal, Job, Metric, Workload, SYSCALLS};
 use crate::engines::Engine;
+use crate::report::thousands;
 use crate::system;
 
 pub const WORKLOAD: Workload = Workload {
@@ -75,7 +76,7 @@ fn cases(quick: bool) -> Vec<Case> {
         }
         let job = |sources, events| Job::Idle(Idle { sources, events });
         cases.push(Case {
-            name: format!("{sources} sources"),
+            name: format!("{} sources", thousands(sources as i64)),
             about: "",
             job: job(sources, if quick { 2_000 } else { 20_000 }),
             traced: job(sources.min(1_000), 1_000),
