@@ -79,8 +79,7 @@ fn cases(quick: bool) -> Vec<Case> {
             fits: if pairs.len() == 1 && pairs[0] <= 1_000 {
                 Engine::watches
             } else {
-                // poll(2) looks at all of them for every event.
-                |engine| engine.watches() && engine != Engine::WakefulPoll
+                |engine| engine.watches() && !engine.scans()
             },
         }
     };

@@ -80,7 +80,7 @@ fn cases(quick: bool) -> Vec<Case> {
         job: job(if quick { 1_000 } else { 10_000 }),
         traced: job(320),
         metrics: METRICS,
-        fits: Engine::echoes,
+        fits: Engine::serves,
     }]
 }
 
