@@ -11,6 +11,7 @@ fn main() {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = output(Command::new(rustc).arg("--version"));
     let version = version.as_deref().unwrap_or("unknown");
+    let version = version.trim_start_matches("rustc ");
     println!("cargo:rustc-env=BENCH_RUSTC={version}");
 
     // Of tokio-on-wakeful/, which is made of the same sources.

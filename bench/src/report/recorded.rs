@@ -185,7 +185,7 @@ fn merge(mut files: Vec<File>) -> Recorded {
                 machine: file
                     .machine
                     .into_iter()
-                    .map(|(key, value)| (key, text(value)))
+                    .map(|(key, value)| (key, fact(text(value))))
                     .collect(),
                 quick: file.quick,
                 rounds: file.rounds,
@@ -209,6 +209,14 @@ fn date(file: &File) -> String {
         .get("date")
         .map(|date| text(date.clone()))
         .unwrap_or_default()
+}
+
+/// Without the name of what it is the version of, which older files repeat.
+fn fact(text: String) -> String {
+    match text.strip_prefix("rustc ") {
+        Some(version) => version.to_owned(),
+        None => text,
+    }
 }
 
 fn text(value: Value) -> String {
