@@ -3,7 +3,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
@@ -34,6 +34,11 @@ fn main() {
                 println!("cargo:rustc-link-lib={library}");
             }
         }
+    }
+    // Once more when a library has been installed.
+    let headers = Path::new("/usr/include");
+    if headers.exists() {
+        println!("cargo:rerun-if-changed={}", headers.display());
     }
     println!("cargo:rerun-if-changed=c/bench.h");
     println!("cargo:rerun-if-changed=c/connection.h");
