@@ -55,6 +55,7 @@ pub fn headlines(recorded: &Recorded) -> Result<Vec<Chart>> {
             ) {
                 charts.extend(headline_bars(case));
             }
+            charts.extend(throughput_bars(case));
         }
     }
     Ok(charts)
@@ -306,6 +307,15 @@ fn headline_bars(case: &Case) -> Option<Chart> {
         name,
         workload: case.workload.clone(),
         svg,
+    })
+}
+
+/// Operations per second, where a case tells them.
+fn throughput_bars(case: &Case) -> Option<Chart> {
+    Some(Chart {
+        name: slug(&format!("{} {} throughput", case.workload, case.name)),
+        workload: case.workload.clone(),
+        svg: bars(case, "rate")?,
     })
 }
 
