@@ -110,26 +110,6 @@ impl Engine {
         Self::Btree,
         Self::Wheel,
     ];
-    /// What runs if none is named, in the order in which they take turns.
-    pub const DEFAULT: &'static [Engine] = &[
-        Self::Wakeful,
-        Self::WakefulSpin,
-        Self::Mio,
-        Self::Polling,
-        Self::Epoll,
-        Self::IoUring,
-        Self::Tokio,
-        Self::TokioOnWakeful,
-        Self::Monoio,
-        Self::Compio,
-        Self::Glommio,
-        Self::Libuv,
-        Self::Libevent,
-        Self::Libev,
-        Self::Btree,
-        Self::Wheel,
-    ];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::Wakeful => "wakeful",
@@ -184,11 +164,6 @@ impl Engine {
             Self::WakefulPoll | Self::WakefulPollSpin => "poll",
             _ => "epoll",
         }
-    }
-
-    /// Whether it can be measured by what was built, on this system.
-    pub fn is_here(self) -> bool {
-        self.absence().is_none()
     }
 
     /// Why it cannot be measured here, if it cannot.

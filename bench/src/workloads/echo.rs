@@ -85,8 +85,8 @@ const fn cpu(goal: Goal) -> Metric {
 const CALLS: Metric = Metric {
     key: SYSCALLS,
     unit: "system calls/request",
-    // How many are ready when the burst has only begun is a matter of timing.
-    goal: Some(Goal::TimesMio(1.0, 0.02)),
+    // Not judged: how many are ready when the burst has only begun is a matter of timing.
+    goal: None,
 };
 
 const TIME: Metric = Metric {

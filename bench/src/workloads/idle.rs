@@ -41,7 +41,7 @@ const METRICS: &[Metric] = &[
     Metric {
         key: "bytes",
         unit: "bytes/source, with the socket's own",
-        goal: Some(Goal::TimesMio(1.0, 0.0)),
+        goal: Some(Goal::TimesMio(1.0)),
     },
     Metric {
         key: "time",

@@ -121,10 +121,11 @@ pub const CURVE: &str = "@";
 /// What a program calls the number of its operations, between its two marks.
 pub const OPERATIONS: &str = "operations";
 
+/// Without any tolerance: see [`verdict`](crate::verdict).
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// At most that many times what mio takes; then what is allowed for noise.
-    TimesMio(f64, f64),
+    /// At most that many times what mio takes.
+    TimesMio(f64),
     /// At most that much.
     AtMost(f64),
     /// At most that many times what the best of those takes.
@@ -133,6 +134,8 @@ pub enum Goal {
     TimesEach(&'static [(f64, Engine)]),
     /// What wakeful that spins is to reach: at most that many times what mio takes.
     SpinTimesMio(f64),
+    /// A ratio that should not be more than 1; what those have stands beside it.
+    Flat(&'static [Engine]),
 }
 
 /// What a program has measured, by name.
