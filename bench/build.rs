@@ -3,7 +3,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
@@ -11,6 +11,7 @@ fn main() {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = output(Command::new(rustc).arg("--version"));
     let version = version.as_deref().unwrap_or("unknown");
+    let version = version.trim_start_matches("rustc ");
     println!("cargo:rustc-env=BENCH_RUSTC={version}");
 
     // Of tokio-on-wakeful/, which is made of the same sources.
@@ -34,6 +35,11 @@ fn main() {
             }
         }
     }
+    // Once more when a library has been installed.
+    let headers = Path::new("/usr/include");
+    if headers.exists() {
+        println!("cargo:rerun-if-changed={}", headers.display());
+    }
     println!("cargo:rerun-if-changed=c/bench.h");
     println!("cargo:rerun-if-changed=c/connection.h");
 }
@@ -49,6 +55,9 @@ fn web_server() {
     let text = text
         .replace("use wakeful::", "use self::api::")
         .replace("fn main()", "pub fn main()")
+        // Who stands for a library has fewer traits, and `polling` keeps the last key for itself.
+        .replace("in &events", "in events.iter()")
+        .replace("Token(usize::MAX);", "Token(usize::MAX - 2);")
         .replace(
             "std::env::args().nth(1)",
             "Some(\"127.0.0.1:0\".to_owned())",

@@ -245,3 +245,74 @@ static int run(void *argument, int wait, void *context, note_fn note)
 const struct library bench_libev = {
     version, echo, exchange, loop_new, watch, rewatch, unwatch, waker_new, wake, run,
 };
+
+/*
+ * Timers, as src/engines/timers/libev.rs calls them: as many as are asked for, in one piece, known by their number. They live
+ * until the process ends.
+ */
+struct timers {
+    struct ev_loop *loop;
+    ev_timer *all;
+    void *context;
+    note_fn note;
+};
+
+static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct timers *timers = ev_userdata(loop);
+    (void)events;
+    timers->note(timers->context, (size_t)(timer - timers->all));
+}
+
+void *bench_libev_timers(size_t number)
+{
+    struct timers *timers = calloc(1, sizeof *timers);
+    if (!timers)
+        return NULL;
+    timers->loop = make_loop();
+    timers->all = calloc(number, sizeof *timers->all);
+    if (!timers->loop || !timers->all)
+        return NULL;
+    ev_set_userdata(timers->loop, timers);
+    for (size_t place = 0; place < number; place++)
+        ev_timer_init(&timers->all[place], on_time, 0., 0.);
+    return timers;
+}
+
+/* The loop's time, which stands still until it runs; with `update` it is told what time it is. */
+double bench_libev_now(void *argument, int update)
+{
+    struct timers *timers = argument;
+    if (update)
+        ev_now_update(timers->loop);
+    return ev_now(timers->loop);
+}
+
+/* From the loop's time on, in seconds; whether it is armed or not. */
+void bench_libev_set(void *argument, size_t number, double after)
+{
+    struct timers *timers = argument;
+    ev_timer *timer = &timers->all[number];
+    if (ev_is_active(timer))
+        ev_timer_stop(timers->loop, timer);
+    ev_timer_set(timer, after, 0.);
+    ev_timer_start(timers->loop, timer);
+}
+
+/* Whether it was armed. */
+int bench_libev_cancel(void *argument, size_t number)
+{
+    struct timers *timers = argument;
+    ev_timer *timer = &timers->all[number];
+    int was_armed = ev_is_active(timer);
+    ev_timer_stop(timers->loop, timer);
+    return was_armed;
+}
+
+void bench_libev_expire(void *argument, int wait, void *context, note_fn note)
+{
+    struct timers *timers = argument;
+    timers->context = context;
+    timers->note = note;
+    ev_run(timers->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+}

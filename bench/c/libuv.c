@@ -182,8 +182,11 @@ static void on_message(uv_stream_t *stream, ssize_t length, const uv_buf_t *buff
         if (written != (int)end->size)
             end->outcome = written < 0 ? written : UV_EIO;
     }
-    if (next != SEND || end->outcome != 0)
+    if (next != SEND || end->outcome != 0) {
+        /* Else it reads on before it stops, and may find that the other side has closed. */
+        uv_read_stop(stream);
         uv_stop(stream->loop);
+    }
 }
 
 /* The loop and the stream live until the process ends: closing them would close the socket. */

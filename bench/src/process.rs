@@ -26,8 +26,8 @@ const PATIENCE_SECONDS: u32 = 120;
 enum Order {
     /// What is measured.
     Run(Engine, Job),
-    /// The client of a server.
-    Client(Job, SocketAddr),
+    /// The client of a server on that engine.
+    Client(Engine, Job, SocketAddr),
 }
 
 /// Does one job in a process of its own, and with a client if it needs one. With `trace`, system calls are recorded in that file.
@@ -36,7 +36,8 @@ pub fn run(engine: Engine, job: &Job, trace: Option<&Path>) -> Result<Values> {
     let mut client = None;
     if job.has_client() {
         let address = main.line()?.parse().context("where the server listens")?;
-        let mut process = Process::start(engine, &Order::Client(job.clone(), address), None)?;
+        let mut process =
+            Process::start(engine, &Order::Client(engine, job.clone(), address), None)?;
         client = Some(process.finish().context("client"));
     }
     let outcome = main.finish().with_context(|| engine.name());
@@ -67,11 +68,13 @@ pub fn measure(order: &str) -> Result<()> {
             system::pin(Side::Server)?;
             engine.run(&job)?
         }
-        Order::Client(job, server) => {
+        Order::Client(engine, job, server) => {
             system::pin(Side::Client)?;
-            match &job {
-                Job::Echo(job) => echo::client(job, server)?,
-                Job::Churn(job) => churn::client(job, server)?,
+            match job {
+                Job::Echo(job) => echo::client(&job, server)?,
+                Job::Churn(job) => churn::client(&job, server)?,
+                // Both ends wait, so both are what is measured.
+                Job::Rtt(job) => engine.run(&Job::RttClient(job, server))?,
                 other => bail!("there is no client for {other:?}"),
             }
         }
@@ -89,7 +92,9 @@ struct Process {
 impl Process {
     fn start(engine: Engine, order: &Order, trace: Option<&Path>) -> Result<Self> {
         let this: OsString = match (engine, order) {
-            (Engine::TokioOnWakeful, Order::Run(..)) => on_wakeful::program()?.into(),
+            (Engine::TokioOnWakeful, Order::Run(..) | Order::Client(_, Job::Rtt(_), _)) => {
+                on_wakeful::program()?.into()
+            }
             _ => std::env::current_exe()?.into(),
         };
         let mut command = match trace {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::mem::{self, MaybeUninit};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -185,6 +186,12 @@ fn check(outcome: libc::c_int) -> io::Result<()> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     pub date: String,
+    /// Of the checkout that this was built from, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Whether something in it was not committed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
     pub kernel: String,
     pub cpu: String,
     pub cores: usize,
@@ -205,6 +212,8 @@ impl Machine {
             date: jiff::Timestamp::now()
                 .strftime("%Y-%m-%dT%H:%M:%SZ")
                 .to_string(),
+            revision: git(&["rev-parse", "HEAD"]),
+            dirty: git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
             kernel: kernel.trim().to_owned(),
             cpu: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
             cores: cores().map_or(0, |cores| cores.len()),
@@ -214,6 +223,19 @@ impl Machine {
             versions: engines::versions(),
         }
     }
+}
+
+/// What git says of the checkout; `None` where there is no git, or no checkout.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
 }
 
 /// The version that the lock file had when this was built, of a package from a registry or of one from here.
@@ -233,4 +255,22 @@ fn value_of<'a>(package: &'a str, key: &str) -> Option<&'a str> {
     let mut values = package.lines().filter_map(|line| line.split_once(" = "));
     let (_, value) = values.find(|(name, _)| *name == key)?;
     Some(value.trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_of_git_is_whole_or_absent() {
+        let machine = Machine::here();
+        let is_hash = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(machine.revision.as_deref().is_none_or(is_hash));
+        assert_eq!(machine.revision.is_some(), machine.dirty.is_some());
+    }
+
+    #[test]
+    fn the_compiler_is_a_version_only() {
+        assert!(!env!("BENCH_RUSTC").contains("rustc"));
+    }
 }

@@ -9,6 +9,7 @@ fn main() {
     let output = Command::new(rustc).arg("--version").output();
     let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let version = version.unwrap_or_else(|_| "unknown".to_owned());
+    let version = version.trim_start_matches("rustc ");
     println!("cargo:rustc-env=BENCH_RUSTC={version}");
     println!("cargo:rustc-check-cfg=cfg(on_wakeful)");
     println!("cargo:rustc-cfg=on_wakeful");

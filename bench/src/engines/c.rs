@@ -8,21 +8,19 @@ use std::cell::RefCell;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::io;
 use std::marker::PhantomData;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{anyhow, ensure, Context, Result};
-use hdrhistogram::Histogram;
+use anyhow::{ensure, Context, Result};
 
 use super::bare;
+use super::trips::{Trips, MESSAGE};
 use super::window::Window;
 use crate::process::announce;
-use crate::system::{pin, Side, Usage};
 use crate::workloads::echo::Echo;
-use crate::workloads::rtt::{summary, Rtt};
+use crate::workloads::rtt::Rtt;
 use crate::workloads::{Job, Values};
 
 type Echoed = extern "C" fn(*mut c_void, usize);
@@ -93,44 +91,38 @@ const SEND: c_int = 1;
 const SEND_AND_STOP: c_int = 2;
 const FAIL: c_int = 3;
 
-const MESSAGE: usize = 64;
-
-/// One message there and back, again and again: two threads, each with a loop of its own.
+/// Sends back what comes.
 pub fn rtt<L: Library>(job: &Rtt) -> Result<Values> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    let trips = job.warm_up + job.trips;
-    let echo = thread::spawn(move || -> Result<TcpStream> {
-        pin(Side::Client)?;
-        let stream = ready(TcpStream::connect(address)?)?;
-        let mut to_come = trips;
-        exchange::<L, _>(&stream, &mut to_come, send_back)?;
-        // Not closed before the last answer is read.
-        Ok(stream)
-    });
-
+    announce(listener.local_addr()?)?;
     let stream = ready(listener.accept()?.0)?;
-    let mut ping = Ping {
-        job,
-        number: 0,
-        start: Instant::now(),
-        histogram: Histogram::new(3)?,
-        before: None,
-        is_wrong: false,
+    let mut pong = Pong {
+        to_come: job.total(),
+        is_under_way: false,
+        window: job.window(),
     };
-    let mut message = [0; MESSAGE];
-    ping.next(&mut message);
+    exchange::<L, _>(&stream, &mut pong, send_back)?;
+    // The last is sent when the callback has returned.
+    pong.window.count(1);
+    pong.window.close(job.trips)
+}
+
+/// Sends, and waits for what comes back.
+pub fn rtt_client<L: Library>(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let stream = ready(TcpStream::connect(server)?)?;
+    let mut ping = Ping {
+        trips: Trips::new(job)?,
+        error: None,
+    };
+    let message = ping.trips.next().context("nothing to send")?;
     let length = io::Write::write(&mut &stream, &message)?;
     ensure!(length == MESSAGE, "no room to send a message");
     let outcome = exchange::<L, _>(&stream, &mut ping, count);
-    ensure!(!ping.is_wrong, "wrong bytes came back");
+    if let Some(err) = ping.error {
+        return Err(err);
+    }
     outcome?;
-
-    let before = ping.before.context("nothing was measured")?;
-    let cpu = Usage::now().nanos_since(before);
-    echo.join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-    Ok(summary(&ping.histogram, cpu, job))
+    ping.trips.close()
 }
 
 fn ready(stream: TcpStream) -> io::Result<TcpStream> {
@@ -146,62 +138,47 @@ fn exchange<L: Library, T>(stream: &TcpStream, context: &mut T, answer: Answer) 
     check(unsafe { exchange(stream.as_raw_fd(), MESSAGE, context.cast(), answer) })
 }
 
+struct Pong {
+    to_come: u64,
+    is_under_way: bool,
+    window: Window,
+}
+
 extern "C" fn send_back(context: *mut c_void, _message: *mut u8) -> c_int {
-    // SAFETY: that is what `rtt` passes.
-    let to_come = unsafe { &mut *context.cast::<u64>() };
-    *to_come -= 1;
-    match *to_come {
+    // SAFETY: that is what `rtt` passes, and C holds no other reference.
+    let pong = unsafe { &mut *context.cast::<Pong>() };
+    // Whatever came before this one is sent.
+    if pong.is_under_way {
+        pong.window.count(1);
+    }
+    pong.is_under_way = true;
+    pong.to_come -= 1;
+    match pong.to_come {
         0 => SEND_AND_STOP,
         _ => SEND,
     }
 }
 
 struct Ping<'a> {
-    job: &'a Rtt,
-    number: u64,
-    start: Instant,
-    histogram: Histogram<u64>,
-    before: Option<Usage>,
-    is_wrong: bool,
-}
-
-impl Ping<'_> {
-    fn next(&mut self, message: &mut [u8; MESSAGE]) {
-        if self.number == self.job.warm_up {
-            self.before = Some(Usage::now());
-        }
-        *message = Self::message(self.number);
-        self.start = Instant::now();
-    }
-
-    fn message(number: u64) -> [u8; MESSAGE] {
-        let mut message = [0; MESSAGE];
-        for (place, word) in message.chunks_exact_mut(8).enumerate() {
-            word.copy_from_slice(&(number * 8 + place as u64).to_le_bytes());
-        }
-        message
-    }
+    trips: Trips<'a>,
+    error: Option<anyhow::Error>,
 }
 
 extern "C" fn count(context: *mut c_void, message: *mut u8) -> c_int {
-    // SAFETY: that is what `rtt` passes; 'static stands for a lifetime that is longer than the call.
+    // SAFETY: that is what `rtt_client` passes; 'static stands for a lifetime that is longer than the call.
     let ping = unsafe { &mut *context.cast::<Ping<'static>>() };
-    let elapsed = ping.start.elapsed();
     // SAFETY: a message is that long, and C does not look at it meanwhile.
     let message = unsafe { &mut *message.cast::<[u8; MESSAGE]>() };
-    ping.is_wrong = *message != Ping::message(ping.number);
-    if ping.number >= ping.job.warm_up {
-        let recorded = ping.histogram.record(elapsed.as_nanos() as u64);
-        ping.is_wrong |= recorded.is_err();
+    if let Err(err) = ping.trips.came(message) {
+        ping.error = Some(err);
+        return FAIL;
     }
-    ping.number += 1;
-    if ping.is_wrong {
-        FAIL
-    } else if ping.number == ping.job.warm_up + ping.job.trips {
-        STOP
-    } else {
-        ping.next(message);
-        SEND
+    match ping.trips.next() {
+        Some(next) => {
+            *message = next;
+            SEND
+        }
+        None => STOP,
     }
 }
 

@@ -38,6 +38,7 @@ pub fn run(job: &Job) -> Result<Values> {
         // The shared program knows other ways to serve.
         Job::Echo(job) if !job.stop_short => c::echo::<Library>(job),
         Job::Rtt(job) => c::rtt::<Library>(job),
+        Job::RttClient(job, server) => c::rtt_client::<Library>(job, *server),
         _ => program::run(job),
     }
 }

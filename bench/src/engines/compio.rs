@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::thread;
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use compio::buf::{BufResult, IntoInner, IoBuf};
 use compio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use compio::net::{TcpListener, TcpStream};
@@ -14,7 +13,7 @@ use compio::runtime::{spawn, Runtime};
 use super::trips::{self, Trips};
 use super::window::Window;
 use crate::process::announce;
-use crate::system::{pin, set_nodelay, Side};
+use crate::system::set_nodelay;
 use crate::workloads::churn::Churn;
 use crate::workloads::echo::Echo;
 use crate::workloads::rtt::Rtt;
@@ -26,6 +25,7 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Echo(job) => runtime.block_on(echo(job)),
         Job::Churn(job) => runtime.block_on(churn(job)),
         Job::Rtt(job) => runtime.block_on(rtt(job)),
+        Job::RttClient(job, server) => runtime.block_on(rtt_client(job, *server)),
         other => bail!("compio has no program for {other:?}"),
     }
 }
@@ -103,29 +103,26 @@ async fn answer(mut stream: TcpStream, window: Shared) -> Result<()> {
 }
 
 async fn rtt(job: &Rtt) -> Result<Values> {
-    let listener = TcpListener::bind(ANY_PORT).await?;
-    let address = listener.local_addr()?;
-    let number = trips::number_of(job);
-    let other = thread::spawn(move || -> Result<()> {
-        pin(Side::Client)?;
-        Runtime::new()?.block_on(async {
-            let mut stream = TcpStream::connect(address).await?;
-            set_nodelay(&stream)?;
-            let mut message = [0; trips::MESSAGE];
-            for _ in 0..number {
-                let BufResult(outcome, came) = stream.read_exact(message).await;
-                outcome?;
-                let BufResult(outcome, sent) = stream.write_all(came).await;
-                outcome?;
-                message = sent;
-            }
-            // Not closed before the last answer is read.
-            let BufResult(rest, _) = stream.read(message).await;
-            anyhow::ensure!(rest? == 0, "bytes too many");
-            Ok(())
-        })
-    });
+    let listener = listen().await?;
     let (mut stream, _) = listener.accept().await?;
+    set_nodelay(&stream)?;
+    let mut window = job.window();
+    let mut message = [0; trips::MESSAGE];
+    for _ in 0..job.total() {
+        let BufResult(outcome, came) = stream.read_exact(message).await;
+        outcome?;
+        let BufResult(outcome, sent) = stream.write_all(came).await;
+        outcome?;
+        message = sent;
+        window.count(1);
+    }
+    let BufResult(rest, _) = stream.read(message).await;
+    ensure!(rest? == 0, "bytes too many");
+    window.close(job.trips)
+}
+
+async fn rtt_client(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let mut stream = TcpStream::connect(server).await?;
     set_nodelay(&stream)?;
     let mut trips = Trips::new(job)?;
     while let Some(message) = trips.next() {
@@ -135,10 +132,5 @@ async fn rtt(job: &Rtt) -> Result<Values> {
         outcome?;
         trips.came(&came)?;
     }
-    let values = trips.close()?;
-    drop(stream);
-    other
-        .join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-    Ok(values)
+    trips.close()
 }

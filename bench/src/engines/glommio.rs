@@ -1,10 +1,10 @@
 //! glommio, on io_uring: one executor, a task for each connection.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::thread;
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::net::{TcpListener, TcpStream};
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder};
@@ -12,7 +12,6 @@ use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder};
 use super::trips::{self, Trips};
 use super::window::Window;
 use crate::process::announce;
-use crate::system::{pin, Side};
 use crate::workloads::churn::Churn;
 use crate::workloads::echo::Echo;
 use crate::workloads::rtt::Rtt;
@@ -24,6 +23,7 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Echo(job) => executor.run(echo(job)),
         Job::Churn(job) => executor.run(churn(job)),
         Job::Rtt(job) => executor.run(rtt(job)),
+        Job::RttClient(job, server) => executor.run(rtt_client(job, *server)),
         other => bail!("glommio has no program for {other:?}"),
     }
 }
@@ -106,40 +106,27 @@ async fn answer(mut stream: TcpStream, window: Shared) -> Result<()> {
 }
 
 async fn rtt(job: &Rtt) -> Result<Values> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(error)?;
-    let address = listener.local_addr().map_err(error)?;
-    let number = trips::number_of(job);
-    let other = thread::spawn(move || -> Result<()> {
-        pin(Side::Client)?;
-        executor()?.run(async {
-            let mut stream = TcpStream::connect(address).await.map_err(error)?;
-            stream.set_nodelay(true).map_err(error)?;
-            let mut message = [0; trips::MESSAGE];
-            for _ in 0..number {
-                stream.read_exact(&mut message).await?;
-                stream.write_all(&message).await?;
-            }
-            // Not closed before the last answer is read.
-            anyhow::ensure!(stream.read(&mut message).await? == 0, "bytes too many");
-            Ok(())
-        })
-    });
+    let listener = listen()?;
     let mut stream = accept(&listener).await?;
+    let mut window = job.window();
+    let mut message = [0; trips::MESSAGE];
+    for _ in 0..job.total() {
+        stream.read_exact(&mut message).await?;
+        stream.write_all(&message).await?;
+        window.count(1);
+    }
+    ensure!(stream.read(&mut message).await? == 0, "bytes too many");
+    window.close(job.trips)
+}
+
+async fn rtt_client(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let mut stream = TcpStream::connect(server).await.map_err(error)?;
+    stream.set_nodelay(true).map_err(error)?;
     let mut trips = Trips::new(job)?;
     while let Some(mut message) = trips.next() {
         stream.write_all(&message).await?;
         stream.read_exact(&mut message).await?;
         trips.came(&message)?;
     }
-    let values = trips.close()?;
-    // Closed by a task of the executor, which joining would keep from running.
-    stream
-        .shutdown(std::net::Shutdown::Write)
-        .await
-        .map_err(error)?;
-    other
-        .join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-    drop(stream);
-    Ok(values)
+    trips.close()
 }

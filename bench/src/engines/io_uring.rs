@@ -4,17 +4,16 @@
 //! Connections are accepted by one request that stays (`IORING_ACCEPT_MULTISHOT`, Linux 5.19); each has a buffer that a receive waits with.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::thread;
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types, IoUring};
 
 use super::trips::{self, Trips};
 use crate::process::announce;
-use crate::system::{pin, set_nodelay, Side};
+use crate::system::set_nodelay;
 use crate::workloads::churn::Churn;
 use crate::workloads::echo::Echo;
 use crate::workloads::rtt::Rtt;
@@ -25,6 +24,7 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Echo(job) => echo(job),
         Job::Churn(job) => churn(job),
         Job::Rtt(job) => rtt(job),
+        Job::RttClient(job, server) => rtt_client(job, *server),
         other => bail!("there is no bare io_uring program for {other:?}"),
     }
 }
@@ -278,30 +278,28 @@ fn churn(job: &Churn) -> Result<Values> {
 
 fn rtt(job: &Rtt) -> Result<Values> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    let number = trips::number_of(job);
-    let other = thread::spawn(move || -> Result<TcpStream> {
-        pin(Side::Client)?;
-        let mut end = End::new(TcpStream::connect(address)?)?;
-        let mut message = end.exchange(None)?;
-        for _ in 1..number {
-            message = end.exchange(Some(message))?;
-        }
-        end.send_last(message)?;
-        // Not closed before the last answer is read.
-        Ok(end.stream)
-    });
+    announce(listener.local_addr()?)?;
     let mut end = End::new(listener.accept()?.0)?;
+    let mut window = job.window();
+    let mut message = end.exchange(None)?;
+    // A message is served when the next one has come: the send and the wait for it are one call.
+    for _ in 1..job.total() {
+        message = end.exchange(Some(message))?;
+        window.count(1);
+    }
+    end.send_last(message)?;
+    window.count(1);
+    window.close(job.trips)
+}
+
+fn rtt_client(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let mut end = End::new(TcpStream::connect(server)?)?;
     let mut trips = Trips::new(job)?;
     while let Some(message) = trips.next() {
         let answer = end.exchange(Some(message))?;
         trips.came(&answer)?;
     }
-    let values = trips.close()?;
-    other
-        .join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-    Ok(values)
+    trips.close()
 }
 
 /// One end of the connection, with a ring of its own.

@@ -8,7 +8,7 @@
 //! ```text
 //! mio.rs       api = mio from crates.io        program/
 //! wakeful.rs   api = wakeful                   program/, again
-//! wakeful_spin.rs    api = wakeful, spinning   program/, again
+//! wakeful_spin.rs    api = wakeful, spinning   program/, again (on epoll and on poll)
 //! epoll.rs     api = bare.rs, bare epoll(7)    program/, again
 //! ```
 //!
@@ -40,7 +40,6 @@ mod compio;
 mod epoll;
 #[cfg(feature = "peers")]
 mod glommio;
-#[cfg(feature = "peers")]
 mod http;
 #[cfg(feature = "peers")]
 mod io_uring;
@@ -72,6 +71,7 @@ pub enum Engine {
     Wakeful,
     WakefulPoll,
     WakefulSpin,
+    WakefulPollSpin,
     Mio,
     Polling,
     Epoll,
@@ -89,10 +89,12 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// In the order in which they take turns.
     pub const ALL: &'static [Engine] = &[
         Self::Wakeful,
         Self::WakefulPoll,
         Self::WakefulSpin,
+        Self::WakefulPollSpin,
         Self::Mio,
         Self::Polling,
         Self::Epoll,
@@ -108,31 +110,12 @@ impl Engine {
         Self::Btree,
         Self::Wheel,
     ];
-    /// What runs if none is named, in the order in which they take turns.
-    pub const DEFAULT: &'static [Engine] = &[
-        Self::Wakeful,
-        Self::WakefulSpin,
-        Self::Mio,
-        Self::Polling,
-        Self::Epoll,
-        Self::IoUring,
-        Self::Tokio,
-        Self::TokioOnWakeful,
-        Self::Monoio,
-        Self::Compio,
-        Self::Glommio,
-        Self::Libuv,
-        Self::Libevent,
-        Self::Libev,
-        Self::Btree,
-        Self::Wheel,
-    ];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::Wakeful => "wakeful",
             Self::WakefulPoll => "wakeful-poll",
             Self::WakefulSpin => "wakeful-spin",
+            Self::WakefulPollSpin => "wakeful-poll-spin",
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Epoll => "epoll",
@@ -153,8 +136,9 @@ impl Engine {
     pub fn about(self) -> &'static str {
         match self {
             Self::Wakeful => "wakeful on epoll",
-            Self::WakefulPoll => "wakeful on poll(2); only if named",
+            Self::WakefulPoll => "wakeful on poll(2), with up to 1,000 sources: it looks at all of them for every event",
             Self::WakefulSpin => "wakeful on epoll, spinning for 50 us before it sleeps",
+            Self::WakefulPollSpin => "wakeful on poll(2), spinning so too",
             Self::Mio => "mio from crates.io",
             Self::Polling => "the polling crate, edge-triggered",
             Self::Epoll => "bare system calls: the floor",
@@ -177,14 +161,9 @@ impl Engine {
     /// What the environment variable `WAKEFUL_BACKEND` says.
     pub fn backend(self) -> &'static str {
         match self {
-            Self::WakefulPoll => "poll",
+            Self::WakefulPoll | Self::WakefulPollSpin => "poll",
             _ => "epoll",
         }
-    }
-
-    /// Whether it can be measured by what was built, on this system.
-    pub fn is_here(self) -> bool {
-        self.absence().is_none()
     }
 
     /// Why it cannot be measured here, if it cannot.
@@ -231,9 +210,24 @@ impl Engine {
         )
     }
 
+    /// The shared programs, in polls that spin before they sleep: measured where something is waited for.
+    pub fn spins(self) -> bool {
+        matches!(self, Self::WakefulSpin | Self::WakefulPollSpin)
+    }
+
+    /// Looks at every source for every event: not measured among many.
+    pub fn scans(self) -> bool {
+        matches!(self, Self::WakefulPoll | Self::WakefulPollSpin)
+    }
+
     /// Has an echo server, and one of short connections.
-    pub fn echoes(self) -> bool {
+    pub fn serves(self) -> bool {
         self.has_programs() || self.is_in_c() || self.has_tasks() || self == Self::IoUring
+    }
+
+    /// Has an echo server; also the difference that spinning makes.
+    pub fn echoes(self) -> bool {
+        self.serves() || self.spins()
     }
 
     /// Tells when the other side has closed, so that a short read may be taken for the last; or does that by itself.
@@ -268,22 +262,28 @@ impl Engine {
         self.has_programs() || self.is_in_c()
     }
 
-    /// The shared programs, and the difference that spinning makes.
-    pub fn has_sockets(self) -> bool {
-        self.echoes() || self == Self::WakefulSpin
+    /// Has wakers, and may have to sleep until they are used.
+    pub fn sleeps_until_woken(self) -> bool {
+        self.wakes() || self.spins()
     }
 
     /// Can hold many timers; the backend does not matter to them.
     pub fn has_timers(self) -> bool {
         matches!(
             self,
-            Self::Wakeful | Self::Tokio | Self::Libuv | Self::Btree | Self::Wheel
+            Self::Wakeful
+                | Self::Tokio
+                | Self::Libuv
+                | Self::Libevent
+                | Self::Libev
+                | Self::Btree
+                | Self::Wheel
         )
     }
 
     /// Can wait for one timer.
     pub fn waits_for_timers(self) -> bool {
-        self.has_programs() || matches!(self, Self::Tokio | Self::Libuv)
+        self.has_programs() || self.is_in_c() || self == Self::Tokio
     }
 
     /// mio stands for a channel of the standard library with its waker.
@@ -294,30 +294,39 @@ impl Engine {
         )
     }
 
+    /// Has a web server.
+    pub fn serves_http(self) -> bool {
+        self.has_programs() || matches!(self, Self::Tokio | Self::TokioOnWakeful)
+    }
+
+    /// tokio: whoever is asked to be on wakeful has to be the program that is.
+    fn is_this_program(self) -> bool {
+        cfg!(on_wakeful) == (self == Self::TokioOnWakeful)
+    }
+
     /// Does the job in this process.
     pub fn run(self, job: &Job) -> Result<Values> {
         match (self, job) {
             (_, Job::Timers(job)) => timers::run(self, job),
             (_, Job::Channel(job)) => channel::run(self, job),
             (_, Job::Http(job)) => crate::workloads::http::run(self, job),
-            #[cfg(feature = "peers")]
             (_, Job::HttpServer) => http::serve(self),
             (_, Job::Startup(job)) => crate::workloads::startup::run(self, job),
             (
-                Self::Wakeful | Self::WakefulPoll | Self::Tokio | Self::Libuv,
+                Self::Wakeful
+                | Self::WakefulPoll
+                | Self::Tokio
+                | Self::Libuv
+                | Self::Libevent
+                | Self::Libev,
                 Job::Overshoot(job),
             ) => timers::overshoot(self, job),
             (Self::Wakeful | Self::WakefulPoll, _) => wakeful::run(job),
-            (Self::WakefulSpin, _) => wakeful_spin::run(job),
+            (Self::WakefulSpin | Self::WakefulPollSpin, _) => wakeful_spin::run(job),
             (Self::Mio, _) => mio::run(job),
             (Self::Epoll, _) => epoll::run(job),
             (Self::Tokio | Self::TokioOnWakeful, _) => {
-                // Whoever is asked to be on wakeful has to be the program that is.
-                let is_on_wakeful = cfg!(on_wakeful);
-                ensure!(
-                    is_on_wakeful == (self == Self::TokioOnWakeful),
-                    "the wrong program"
-                );
+                ensure!(self.is_this_program(), "the wrong program");
                 tokio::run(job)
             }
             #[cfg(feature = "peers")]

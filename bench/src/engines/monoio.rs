@@ -1,18 +1,17 @@
 //! monoio on io_uring: a task for each connection, buffers that are handed over and come back.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::thread;
 
-use anyhow::{anyhow, bail, Context, Result};
-use monoio::io::{AsyncReadRent, AsyncReadRentExt, AsyncWriteRent, AsyncWriteRentExt};
+use anyhow::{bail, ensure, Context, Result};
+use monoio::io::{AsyncReadRent, AsyncReadRentExt, AsyncWriteRentExt};
 use monoio::net::{TcpListener, TcpStream};
 use monoio::{IoUringDriver, RuntimeBuilder};
 
 use super::trips::{self, Trips};
 use super::window::Window;
 use crate::process::announce;
-use crate::system::{pin, Side};
 use crate::workloads::churn::Churn;
 use crate::workloads::echo::Echo;
 use crate::workloads::rtt::Rtt;
@@ -24,6 +23,7 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Echo(job) => runtime.block_on(echo(job)),
         Job::Churn(job) => runtime.block_on(churn(job)),
         Job::Rtt(job) => runtime.block_on(rtt(job)),
+        Job::RttClient(job, server) => runtime.block_on(rtt_client(job, *server)),
         other => bail!("monoio has no program for {other:?}"),
     }
 }
@@ -98,30 +98,26 @@ async fn answer(mut stream: TcpStream, window: Shared) -> Result<()> {
 }
 
 async fn rtt(job: &Rtt) -> Result<Values> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    let number = trips::number_of(job);
-    let other = thread::spawn(move || -> Result<()> {
-        pin(Side::Client)?;
-        let mut runtime = RuntimeBuilder::<IoUringDriver>::new().build()?;
-        runtime.block_on(async {
-            let mut stream = TcpStream::connect_addr(address).await?;
-            stream.set_nodelay(true)?;
-            let mut message = vec![0; trips::MESSAGE];
-            for _ in 0..number {
-                let (outcome, came) = stream.read_exact(message).await;
-                outcome?;
-                let (outcome, sent) = stream.write_all(came).await;
-                outcome?;
-                message = sent;
-            }
-            // Not closed before the last answer is read.
-            let (rest, _) = stream.read(message).await;
-            anyhow::ensure!(rest? == 0, "bytes too many");
-            Ok(())
-        })
-    });
+    let listener = listen()?;
     let (mut stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    let mut window = job.window();
+    let mut message = vec![0; trips::MESSAGE];
+    for _ in 0..job.total() {
+        let (outcome, came) = stream.read_exact(message).await;
+        outcome?;
+        let (outcome, sent) = stream.write_all(came).await;
+        outcome?;
+        message = sent;
+        window.count(1);
+    }
+    let (rest, _) = stream.read(message).await;
+    ensure!(rest? == 0, "bytes too many");
+    window.close(job.trips)
+}
+
+async fn rtt_client(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let mut stream = TcpStream::connect_addr(server).await?;
     stream.set_nodelay(true)?;
     let mut trips = Trips::new(job)?;
     let mut buffer = vec![0; trips::MESSAGE];
@@ -134,11 +130,5 @@ async fn rtt(job: &Rtt) -> Result<Values> {
         trips.came(&came)?;
         buffer = came;
     }
-    let values = trips.close()?;
-    // A task of the runtime would close it, which joining keeps from running.
-    stream.shutdown().await?;
-    other
-        .join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-    Ok(values)
+    trips.close()
 }

@@ -1,7 +1,7 @@
 //! The `polling` crate, edge-triggered as its documentation offers it where the system can: its default, one-shot, would
 //! need a call more for every event.
 
-mod api {
+pub mod api {
     use std::io;
     use std::num::NonZeroUsize;
     use std::os::fd::{AsRawFd, BorrowedFd};

@@ -1,10 +1,10 @@
 //! tokio's current-thread runtime: a task for each connection, as its guide shows. Over mio, or, in the program of
 //! `bench/tokio-on-wakeful`, over wakeful under the name of mio.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use super::trips::{self, Trips};
 use super::window::Window;
 use crate::process::announce;
-use crate::system::{pin, Side};
 use crate::workloads::churn::Churn;
 use crate::workloads::echo::Echo;
 use crate::workloads::rtt::Rtt;
@@ -25,6 +24,7 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Echo(job) => runtime.block_on(echo(job)),
         Job::Churn(job) => runtime.block_on(churn(job)),
         Job::Rtt(job) => runtime.block_on(rtt(job)),
+        Job::RttClient(job, server) => runtime.block_on(rtt_client(job, *server)),
         other => bail!("tokio has no program for {other:?}"),
     }
 }
@@ -108,25 +108,22 @@ async fn answer(mut stream: TcpStream, window: Shared) -> Result<()> {
 }
 
 async fn rtt(job: &Rtt) -> Result<Values> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let number = trips::number_of(job);
-    let other = thread::spawn(move || -> Result<()> {
-        pin(Side::Client)?;
-        runtime()?.block_on(async {
-            let mut stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            let mut message = [0; trips::MESSAGE];
-            for _ in 0..number {
-                stream.read_exact(&mut message).await?;
-                stream.write_all(&message).await?;
-            }
-            // Not closed before the last answer is read.
-            anyhow::ensure!(stream.read(&mut message).await? == 0, "bytes too many");
-            Ok(())
-        })
-    });
+    let listener = listen().await?;
     let (mut stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    let mut window = job.window();
+    let mut message = [0; trips::MESSAGE];
+    for _ in 0..job.total() {
+        stream.read_exact(&mut message).await?;
+        stream.write_all(&message).await?;
+        window.count(1);
+    }
+    ensure!(stream.read(&mut message).await? == 0, "bytes too many");
+    window.close(job.trips)
+}
+
+async fn rtt_client(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let mut stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
     let mut trips = Trips::new(job)?;
     while let Some(mut message) = trips.next() {
@@ -134,10 +131,5 @@ async fn rtt(job: &Rtt) -> Result<Values> {
         stream.read_exact(&mut message).await?;
         trips.came(&message)?;
     }
-    let values = trips.close()?;
-    drop(stream);
-    other
-        .join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-    Ok(values)
+    trips.close()
 }

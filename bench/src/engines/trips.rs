@@ -1,11 +1,10 @@
-//! Round trips, for engines with programs of their own: what is sent, what must come back, and how long it took.
+//! The client's side of `rtt`, whatever the engine: what is sent, what must come back, and how long it took.
 
 use std::time::Instant;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use hdrhistogram::Histogram;
 
-use crate::system::Usage;
 use crate::workloads::rtt::{summary, Rtt};
 use crate::workloads::Values;
 
@@ -16,12 +15,6 @@ pub struct Trips<'a> {
     number: u64,
     start: Instant,
     histogram: Histogram<u64>,
-    before: Option<Usage>,
-}
-
-/// How many trips there are in all.
-pub fn number_of(job: &Rtt) -> u64 {
-    job.warm_up + job.trips
 }
 
 impl<'a> Trips<'a> {
@@ -31,17 +24,13 @@ impl<'a> Trips<'a> {
             number: 0,
             start: Instant::now(),
             histogram: Histogram::new(3)?,
-            before: None,
         })
     }
 
     /// The next message; `None` behind the last. The clock runs.
     pub fn next(&mut self) -> Option<[u8; MESSAGE]> {
-        if self.number == number_of(self.job) {
+        if self.number == self.job.total() {
             return None;
-        }
-        if self.number == self.job.warm_up {
-            self.before = Some(Usage::now());
         }
         self.start = Instant::now();
         Some(self.message())
@@ -67,8 +56,38 @@ impl<'a> Trips<'a> {
     }
 
     pub fn close(self) -> Result<Values> {
-        let before = self.before.context("nothing was measured")?;
-        let cpu = Usage::now().nanos_since(before);
-        Ok(summary(&self.histogram, cpu, self.job))
+        ensure!(self.number == self.job.total(), "answers are lost");
+        Ok(summary(&self.histogram, self.job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: Rtt = Rtt {
+        warm_up: 2,
+        trips: 10,
+    };
+
+    #[test]
+    fn what_comes_back_is_compared_and_counted() {
+        let mut trips = Trips::new(&JOB).unwrap();
+        let mut sent = 0;
+        while let Some(message) = trips.next() {
+            trips.came(&message).unwrap();
+            sent += 1;
+        }
+        assert_eq!(sent, 12);
+        assert!(trips.close().unwrap().contains_key("p50"));
+    }
+
+    #[test]
+    fn a_wrong_answer_and_a_lost_one_are_errors() {
+        let mut trips = Trips::new(&JOB).unwrap();
+        let mut message = trips.next().unwrap();
+        message[63] ^= 1;
+        assert!(trips.came(&message).is_err());
+        assert!(trips.close().is_err());
     }
 }

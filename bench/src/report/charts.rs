@@ -55,6 +55,7 @@ pub fn headlines(recorded: &Recorded) -> Result<Vec<Chart>> {
             ) {
                 charts.extend(headline_bars(case));
             }
+            charts.extend(throughput_bars(case));
         }
     }
     Ok(charts)
@@ -198,9 +199,13 @@ fn over_count(
 /// `64 conn, 4 KiB` is 64 of `conn`, and `4 KiB`.
 fn split(name: &str) -> Option<(f64, &'static str, String)> {
     let words: Vec<_> = name.split_whitespace().collect();
-    if let [active, "of", number] = words[..] {
+    // Both ends of it in one number.
+    if words.first() == Some(&"growth") {
+        return None;
+    }
+    if let [active, "of", number] | [active, "of", number, "pairs"] = words[..] {
         let rest = format!("{active} active");
-        return Some((number.parse().ok()?, "socket pairs", rest));
+        return Some((number.replace(',', "").parse().ok()?, "socket pairs", rest));
     }
     for place in 1..words.len() {
         let bare = words[place].trim_end_matches(',');
@@ -305,6 +310,15 @@ fn headline_bars(case: &Case) -> Option<Chart> {
     })
 }
 
+/// Operations per second, where a case tells them.
+fn throughput_bars(case: &Case) -> Option<Chart> {
+    Some(Chart {
+        name: slug(&format!("{} {} throughput", case.workload, case.name)),
+        workload: case.workload.clone(),
+        svg: bars(case, "rate")?,
+    })
+}
+
 /// One metric of one case.
 pub fn bars(case: &Case, metric: &str) -> Option<String> {
     let entries = case.of(metric);
@@ -354,9 +368,15 @@ mod tests {
             found(10_000.0, "socket pairs", "100 active of")
         );
         assert_eq!(
+            split("100 of 10,000 pairs"),
+            found(10_000.0, "socket pairs", "100 active")
+        );
+        // As older files have it.
+        assert_eq!(
             split("100 of 10000"),
             found(10_000.0, "socket pairs", "100 active")
         );
+        assert_eq!(split("growth from 100 to 10,000 pairs"), None);
         assert_eq!(split("2 producers"), None);
     }
 

@@ -24,7 +24,7 @@ pub use table::print;
 
 use crate::engines::Engine;
 use crate::run::Measured;
-use crate::workloads::{Goal, Metric};
+use crate::workloads::Metric;
 
 /// Writes the page and the charts beside it; returns where the page is.
 pub fn report(files: &[PathBuf], folder: Option<PathBuf>) -> Result<PathBuf> {
@@ -75,34 +75,6 @@ fn lines(results: &[Measured]) -> impl Iterator<Item = (&Measured, &Metric, Engi
     })
 }
 
-/// What is to be reached, in words; nothing for those that are not judged.
-fn goal(result: &Measured, engine: Engine, metric: &Metric) -> Option<String> {
-    result.is_met(engine, metric)?;
-    Some(match metric.goal? {
-        Goal::TimesMio(times, noise) if noise > 0.0 => {
-            format!("<= {times} x mio (+{:.0} %)", noise * 100.0)
-        }
-        Goal::TimesMio(times, _) | Goal::SpinTimesMio(times) => format!("<= {times} x mio"),
-        Goal::AtMost(most) => format!("<= {most}"),
-        Goal::TimesEach(peers) => {
-            let parts: Vec<_> = peers
-                .iter()
-                .filter_map(|&(times, peer)| {
-                    let ratio = result.ratio(engine, metric, peer)?;
-                    Some(format!("<= {times:.2} x {} ({ratio:.3})", peer.name()))
-                })
-                .collect();
-            parts.join(", ")
-        }
-        Goal::TimesBest(times, peers) => {
-            let ratio = result.ratio_to_best(engine, metric, peers);
-            let names: Vec<_> = peers.iter().map(|peer| peer.name()).collect();
-            let names = names.join(", ");
-            format!("<= {times:.2} x {names} ({:.3})", ratio.unwrap_or(f64::NAN))
-        }
-    })
-}
-
 /// With as many digits as mean something.
 fn number(value: f64) -> String {
     match value.abs() {
@@ -115,7 +87,8 @@ fn number(value: f64) -> String {
     }
 }
 
-fn thousands(value: i64) -> String {
+/// `1,000`: as the names of cases have it, too.
+pub fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -9,6 +9,7 @@ use super::drawing::escaped;
 use super::palette;
 use super::recorded::{Case, Entry, Recorded, Run};
 use super::{number, range};
+use crate::verdict::Verdict;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -69,20 +70,37 @@ fn run_of(html: &mut String, number_of: usize, run: &Run) -> Result<()> {
     };
     write!(
         html,
-        "<p class=\"dim\">Run {}, {} rounds{quick}: ",
+        "<p class=\"dim\">Run {}, {}{quick}: ",
         number_of + 1,
-        run.rounds
+        run.rounds()
     )?;
     // The date first, the others as they come.
     let (dates, others): (Vec<_>, Vec<_>) = run.machine.iter().partition(|(key, _)| *key == "date");
     let parts = dates.iter().chain(&others);
     let parts: Vec<_> = parts
         .map(|(key, value)| match key.as_str() {
-            "date" | "cpu" | "rustc" => escaped(value),
+            "date" | "cpu" => escaped(value),
             _ => format!("{} {}", escaped(key), escaped(value)),
         })
         .collect();
     writeln!(html, "{}</p>", parts.join(" &middot; "))?;
+    for (engine, reason) in &run.absent {
+        let (engine, reason) = (escaped(engine), escaped(reason));
+        writeln!(
+            html,
+            "<p class=\"dim\"><strong>Not measured</strong>: {engine}: {reason}</p>"
+        )?;
+    }
+    for failure in &run.failures {
+        writeln!(
+            html,
+            "<p class=\"missed\">Failed: {} {}, {}: {}</p>",
+            escaped(&failure.workload),
+            escaped(&failure.case),
+            escaped(&failure.engine),
+            escaped(&failure.error),
+        )?;
+    }
     Ok(())
 }
 
@@ -100,14 +118,16 @@ fn goals(html: &mut String, recorded: &Recorded) -> Result<()> {
         "<h2 id=\"goals\">Goals</h2>\n<div class=\"scroll\"><table><tr><th>case<th>metric<th>engine<th>goal<th>median\
          <th>to mio<th>\n",
     );
-    let (mut met, mut all) = (0, 0);
-    for (case, entry, is_met) in recorded.judged() {
+    let (mut met, mut undecided, mut all) = (0, 0, 0);
+    for (case, entry, verdict) in recorded.judged() {
         all += 1;
-        met += usize::from(is_met);
-        let (class, word) = if is_met {
-            ("met", "met")
-        } else {
-            ("missed", "missed")
+        met += usize::from(verdict == Verdict::Met);
+        undecided += usize::from(verdict == Verdict::WithinNoise);
+        let word = verdict.name();
+        let class = match verdict {
+            Verdict::Met => "met",
+            Verdict::WithinNoise => "dim",
+            Verdict::Missed => "missed",
         };
         let ratio = entry
             .ratio_to_mio
@@ -123,7 +143,11 @@ fn goals(html: &mut String, recorded: &Recorded) -> Result<()> {
             entry.median.map_or_else(String::new, number),
         )?;
     }
-    write!(html, "</table></div>\n<p>{met} of {all} met.</p>\n")?;
+    write!(
+        html,
+        "</table></div>\n<p>{met} of {all} met, {undecided} within noise: missed by less than the rounds differ, so \
+         that a quarter of them has met it.</p>\n"
+    )?;
     Ok(())
 }
 

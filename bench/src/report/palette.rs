@@ -8,6 +8,7 @@ const COLOURS: &[(&str, &str)] = &[
     ("wakeful-short", "#f78f4f"),
     ("wakeful-spin", "#e0a100"),
     ("wakeful-poll", "#a96b3c"),
+    ("wakeful-poll-spin", "#7d6a2e"),
     ("mio", "#228be6"),
     ("polling", "#74b816"),
     ("tokio", "#2f9e44"),

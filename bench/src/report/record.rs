@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::{default_folder, goal, lines};
+use super::{default_folder, lines};
 use crate::engines::Engine;
-use crate::run::{Measured, Plan};
+use crate::run::{Failure, Measured, Plan, Results};
 use crate::stats::median;
 use crate::system::Machine;
+use crate::verdict::{judge, Verdict};
 use crate::workloads::{Metric, CURVE};
 
 #[derive(Serialize)]
@@ -19,6 +20,12 @@ struct Record<'a> {
     machine: Machine,
     quick: bool,
     rounds: usize,
+    /// Of workloads that had a number of their own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rounds_of: &'a BTreeMap<&'static str, usize>,
+    /// Engines that could not run, and why.
+    absent: &'a BTreeMap<Engine, String>,
+    failures: &'a [Failure],
     results: Vec<Entry<'a>>,
 }
 
@@ -33,7 +40,7 @@ struct Entry<'a> {
     ratio_to_mio: Option<f64>,
     ratio_to_wakeful: Option<f64>,
     goal: Option<String>,
-    is_goal_met: Option<bool>,
+    verdict: Option<Verdict>,
     rounds: Vec<f64>,
     /// Of the traced run, between the marks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,36 +51,44 @@ struct Entry<'a> {
 }
 
 /// Writes the file, named by the date; returns where it is.
-pub fn record(plan: &Plan, results: &[Measured], folder: Option<PathBuf>) -> Result<PathBuf> {
+pub fn record(plan: &Plan, results: &Results, folder: Option<PathBuf>) -> Result<PathBuf> {
     let machine = Machine::here();
     let folder = folder.map_or_else(default_folder, Ok)?;
     let path = folder.join(format!("{}.json", machine.date.replace(':', "")));
     let record = Record {
         machine,
         quick: plan.quick,
-        rounds: plan.rounds,
-        results: lines(results)
-            .map(|(result, metric, engine, numbers)| Entry {
-                workload: result.workload,
-                case: &result.case.name,
-                engine,
-                metric: metric.key,
-                unit: metric.unit,
-                median: median(&numbers),
-                ratio_to_mio: result.ratio_to_mio(engine, metric),
-                ratio_to_wakeful: result.ratio(engine, metric, Engine::Wakeful),
-                goal: goal(result, engine, metric),
-                is_goal_met: result.is_met(engine, metric),
-                rounds: numbers,
-                calls: calls(result, engine, metric),
-                curve: curve(result, engine, metric),
-            })
-            .collect(),
+        rounds: plan.rounds.of_all,
+        rounds_of: &plan.rounds.of,
+        absent: &results.absent,
+        failures: &results.failures,
+        results: lines(&results.measured).map(entry).collect(),
     };
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(&path, serde_json::to_string_pretty(&record)? + "\n"))
         .with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
+}
+
+fn entry<'a>(
+    (result, metric, engine, rounds): (&'a Measured, &'a Metric, Engine, Vec<f64>),
+) -> Entry<'a> {
+    let judged = judge(result, engine, metric);
+    Entry {
+        workload: result.workload,
+        case: &result.case.name,
+        engine,
+        metric: metric.key,
+        unit: metric.unit,
+        median: median(&rounds),
+        ratio_to_mio: result.ratio_to_mio(engine, metric),
+        ratio_to_wakeful: result.ratio(engine, metric, Engine::Wakeful),
+        verdict: judged.as_ref().map(|judged| judged.verdict),
+        goal: judged.map(|judged| judged.goal),
+        rounds,
+        calls: calls(result, engine, metric),
+        curve: curve(result, engine, metric),
+    }
 }
 
 /// System calls per operation, by name.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::palette;
+use crate::verdict::Verdict;
 use crate::workloads::WORKLOADS;
 
 #[derive(Deserialize)]
@@ -20,7 +21,22 @@ struct File {
     machine: BTreeMap<String, Value>,
     quick: bool,
     rounds: usize,
+    #[serde(default)]
+    rounds_of: BTreeMap<String, usize>,
+    #[serde(default)]
+    absent: BTreeMap<String, String>,
+    #[serde(default)]
+    failures: Vec<Failure>,
     results: Vec<Entry>,
+}
+
+/// A measurement that failed.
+#[derive(Clone, Deserialize)]
+pub struct Failure {
+    pub workload: String,
+    pub case: String,
+    pub engine: String,
+    pub error: String,
 }
 
 /// One metric of one engine in one case.
@@ -39,6 +55,10 @@ pub struct Entry {
     pub ratio_to_wakeful: Option<f64>,
     #[serde(default)]
     pub goal: Option<String>,
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// What older files have in its place.
+    #[serde(default)]
     pub is_goal_met: Option<bool>,
     pub rounds: Vec<Option<f64>>,
     #[serde(default)]
@@ -49,6 +69,15 @@ impl Entry {
     pub fn numbers(&self) -> Vec<f64> {
         self.rounds.iter().flatten().copied().collect()
     }
+
+    /// `None` for what is not judged.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let older = self.is_goal_met.map(|is_met| match is_met {
+            true => Verdict::Met,
+            false => Verdict::Missed,
+        });
+        self.verdict.or(older)
+    }
 }
 
 /// Where, when and with what a run took place.
@@ -56,6 +85,21 @@ pub struct Run {
     pub machine: BTreeMap<String, String>,
     pub quick: bool,
     pub rounds: usize,
+    pub rounds_of: BTreeMap<String, usize>,
+    /// Engines that could not run, and why.
+    pub absent: BTreeMap<String, String>,
+    pub failures: Vec<Failure>,
+}
+
+impl Run {
+    /// `3 rounds, 9 of wake`
+    pub fn rounds(&self) -> String {
+        let others = self.rounds_of.iter();
+        let others: String = others
+            .map(|(workload, number)| format!(", {number} of {workload}"))
+            .collect();
+        format!("{} rounds{others}", self.rounds)
+    }
 }
 
 /// A case, and the run that it is from.
@@ -110,11 +154,11 @@ impl Recorded {
             .filter(move |case| case.workload == workload)
     }
 
-    /// What has a goal, and whether that is met.
-    pub fn judged(&self) -> impl Iterator<Item = (&Case, &Entry, bool)> {
+    /// What has a goal, and what was decided.
+    pub fn judged(&self) -> impl Iterator<Item = (&Case, &Entry, Verdict)> {
         let cases = self.cases.iter();
         let entries = cases.flat_map(|case| case.entries.iter().map(move |entry| (case, entry)));
-        entries.filter_map(|(case, entry)| Some((case, entry, entry.is_goal_met?)))
+        entries.filter_map(|(case, entry)| Some((case, entry, entry.verdict()?)))
     }
 
     pub fn workloads(&self) -> Vec<&str> {
@@ -185,10 +229,13 @@ fn merge(mut files: Vec<File>) -> Recorded {
                 machine: file
                     .machine
                     .into_iter()
-                    .map(|(key, value)| (key, text(value)))
+                    .map(|(key, value)| (key, fact(text(value))))
                     .collect(),
                 quick: file.quick,
                 rounds: file.rounds,
+                rounds_of: file.rounds_of,
+                absent: file.absent,
+                failures: file.failures,
             });
         }
     }
@@ -209,6 +256,14 @@ fn date(file: &File) -> String {
         .get("date")
         .map(|date| text(date.clone()))
         .unwrap_or_default()
+}
+
+/// Without the name of what it is the version of, which older files repeat.
+fn fact(text: String) -> String {
+    match text.strip_prefix("rustc ") {
+        Some(version) => version.to_owned(),
+        None => text,
+    }
 }
 
 fn text(value: Value) -> String {
@@ -253,5 +308,37 @@ mod tests {
             .collect();
         assert_eq!(medians, [Some(2.0), Some(4.0)]);
         assert_eq!(recorded.runs.len(), 2);
+    }
+
+    #[test]
+    fn a_run_tells_who_was_absent_and_what_failed() {
+        let file: File = serde_json::from_value(json!({
+            "machine": { "date": "2026-01-01", "rustc": "rustc 1.95.0", "dirty": true },
+            "quick": false, "rounds": 3, "rounds_of": { "wake": 9 },
+            "absent": { "libev": "not installed" },
+            "failures": [{ "workload": "echo", "case": "1 conn", "engine": "mio", "error": "lost" }],
+            "results": [{ "workload": "echo", "case": "1 conn", "engine": "wakeful", "metric": "cpu", "unit": "ns",
+                "median": 1.0, "verdict": "within-noise", "rounds": [1.0] }],
+        }))
+        .unwrap();
+        let recorded = merge(vec![file]);
+        let run = &recorded.runs[0];
+        assert_eq!(run.machine["rustc"], "1.95.0");
+        assert_eq!(run.machine["dirty"], "true");
+        assert_eq!(run.rounds(), "3 rounds, 9 of wake");
+        assert_eq!(run.absent["libev"], "not installed");
+        assert_eq!(run.failures[0].error, "lost");
+        let verdicts: Vec<_> = recorded.judged().map(|(.., verdict)| verdict).collect();
+        assert_eq!(verdicts, [Verdict::WithinNoise]);
+    }
+
+    #[test]
+    fn older_files_say_only_whether_a_goal_is_met() {
+        let entry: Entry = serde_json::from_value(json!({
+            "workload": "echo", "case": "1 conn", "engine": "wakeful", "metric": "cpu", "unit": "ns",
+            "median": 1.0, "is_goal_met": false, "rounds": [1.0],
+        }))
+        .unwrap();
+        assert_eq!(entry.verdict(), Some(Verdict::Missed));
     }
 }

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use comfy_table::{presets, CellAlignment, Table};
 
-use super::recorded::{Case, Entry, Recorded, Run};
+use super::recorded::{Case, Entry, Failure, Recorded, Run};
 use super::{number, palette, range};
+use crate::verdict::Verdict;
 
 /// Of whom the cells of the others tell the ratio.
 const OURS: &str = "wakeful";
@@ -18,6 +19,7 @@ pub fn page(recorded: &Recorded) -> String {
          Each cell is the median of all rounds, and behind it the ratio to wakeful: the median of the ratios of the rounds.\n",
     );
     page += &about(&recorded.runs);
+    page += &left_out(&recorded.runs);
     page += "\n## Goals\n\n";
     page += &goals(recorded);
     for workload in recorded.workloads() {
@@ -35,7 +37,7 @@ fn about(runs: &[Run]) -> String {
         let facts: Vec<_> = facts.map(|(key, value)| format!("{key} {value}")).collect();
         let date = run.machine.get("date").map_or("", String::as_str);
         let short = if run.quick { ", a quick one" } else { "" };
-        let run = format!("{date} ({} rounds{short})", run.rounds);
+        let run = format!("{date} ({}{short})", run.rounds());
         on_machine.entry(facts.join(", ")).or_default().push(run);
     }
     let mut text = String::new();
@@ -45,10 +47,32 @@ fn about(runs: &[Run]) -> String {
     text
 }
 
+/// Who is missing from the tables, and why.
+fn left_out(runs: &[Run]) -> String {
+    let mut lines = BTreeSet::new();
+    for run in runs {
+        let absent = run.absent.iter();
+        lines.extend(absent.map(|(engine, why)| format!("- Not measured: {engine}: {why}\n")));
+        lines.extend(run.failures.iter().map(|failure| {
+            let Failure {
+                workload,
+                case,
+                engine,
+                error,
+            } = failure;
+            format!("- **Failed**: {workload} {case}, {engine}: {error}\n")
+        }));
+    }
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("\n{}", String::from_iter(lines)),
+    }
+}
+
 fn goals(recorded: &Recorded) -> String {
     let header = ["case", "what", "of", "median", "spread", "goal", "reached"];
     let mut table = markdown(header, 3..5);
-    for (case, entry, is_met) in recorded.judged() {
+    for (case, entry, verdict) in recorded.judged() {
         table.add_row([
             format!("{} {}", case.workload, case.name),
             case.label(entry),
@@ -56,7 +80,11 @@ fn goals(recorded: &Recorded) -> String {
             median(entry),
             range(&entry.numbers()),
             entry.goal.clone().unwrap_or_default(),
-            if is_met { "yes" } else { "**no**" }.to_owned(),
+            match verdict {
+                Verdict::Met => "yes".to_owned(),
+                Verdict::WithinNoise => "within noise".to_owned(),
+                Verdict::Missed => "**no**".to_owned(),
+            },
         ]);
     }
     format!("{table}\n")
@@ -131,7 +159,8 @@ mod tests {
             ratio_to_mio: None,
             ratio_to_wakeful: Some(ratio),
             goal: goal.map(str::to_owned),
-            is_goal_met: goal.map(|_| false),
+            verdict: goal.map(|_| Verdict::Missed),
+            is_goal_met: None,
             rounds: vec![Some(median)],
             curve: Default::default(),
         };
@@ -145,7 +174,14 @@ mod tests {
             ],
         };
         let page = page(&Recorded {
-            runs: Vec::new(),
+            runs: vec![Run {
+                machine: BTreeMap::new(),
+                quick: false,
+                rounds: 3,
+                rounds_of: BTreeMap::new(),
+                absent: [("libev".to_owned(), "not installed".to_owned())].into(),
+                failures: Vec::new(),
+            }],
             cases: vec![case],
         });
         let row = |text: &str| {
@@ -155,5 +191,6 @@ mod tests {
         assert!(row("| case what wakeful mio"), "{page}");
         assert!(row("| conn ns 200 300 (1.50)"), "{page}");
         assert!(row("echo <= mio **no**"), "{page}");
+        assert!(row("Not measured: libev: not installed"), "{page}");
     }
 }

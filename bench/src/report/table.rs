@@ -4,14 +4,15 @@
 
 use comfy_table::{presets, CellAlignment, Table};
 
-use super::{goal, lines, number, range};
+use super::{lines, number, range};
 use crate::engines::Engine;
-use crate::run::Measured;
+use crate::run::{Measured, Results};
 use crate::stats::median;
+use crate::verdict::{judge, Verdict};
 use crate::workloads::Metric;
 
-pub fn print(results: &[Measured]) {
-    for result in results {
+pub fn print(results: &Results) {
+    for result in &results.measured {
         println!("### {} {}\n", result.workload, result.case.name);
         let mut table = Table::new();
         table.load_preset(presets::ASCII_MARKDOWN);
@@ -41,6 +42,31 @@ pub fn print(results: &[Measured]) {
         }
         println!("{table}\n");
     }
+    print_left_out(results);
+}
+
+/// Who is not in the tables, and why.
+fn print_left_out(results: &Results) {
+    if !results.absent.is_empty() {
+        println!("### Not measured\n");
+        for (engine, reason) in &results.absent {
+            println!("- {}: {reason}", engine.name());
+        }
+        println!();
+    }
+    if !results.failures.is_empty() {
+        println!("### FAILED\n");
+        for failure in &results.failures {
+            println!(
+                "- {} {}, {}: {}",
+                failure.workload,
+                failure.case,
+                failure.engine.name(),
+                failure.error
+            );
+        }
+        println!();
+    }
 }
 
 /// The unit, and before it which metric that is if another has the same unit.
@@ -53,9 +79,12 @@ fn named(result: &Measured, metric: &Metric) -> String {
 }
 
 fn verdict(result: &Measured, engine: Engine, metric: &Metric) -> String {
-    let Some(goal) = goal(result, engine, metric) else {
+    let Some(judged) = judge(result, engine, metric) else {
         return String::new();
     };
-    let is_met = result.is_met(engine, metric) == Some(true);
-    format!("{} {goal}", if is_met { "met:" } else { "MISSED:" })
+    let verdict = match judged.verdict {
+        Verdict::Missed => "MISSED",
+        other => other.name(),
+    };
+    format!("{verdict}: {}", judged.goal)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Goal, Job, Metric, Workload, SYSCALLS};
 use crate::engines::Engine;
+use crate::report::thousands;
 
 pub const WORKLOAD: Workload = Workload {
     name: "channel",
@@ -56,7 +57,9 @@ fn cases(quick: bool) -> Vec<Case> {
                 })
             };
             let plural = if producers == 1 { "" } else { "s" };
-            let kind = bound.map_or("unbounded".to_owned(), |bound| format!("bound {bound}"));
+            let kind = bound.map_or("unbounded".to_owned(), |bound| {
+                format!("bound {}", thousands(bound as i64))
+            });
             Case {
                 name: format!("{producers} producer{plural}, {kind}"),
                 about: "",

@@ -47,13 +47,13 @@ const METRICS: &[Metric] = &[
     Metric {
         key: "cpu",
         unit: "ns of server CPU/connection",
-        goal: Some(Goal::TimesMio(1.0, 0.03)),
+        goal: Some(Goal::TimesMio(1.0)),
     },
     Metric {
         key: SYSCALLS,
         unit: "system calls/connection",
-        // How many are ready at once is a matter of timing.
-        goal: Some(Goal::TimesMio(1.0, 0.05)),
+        // Not judged: how many are ready at once is a matter of timing.
+        goal: None,
     },
     Metric {
         key: "time",
@@ -80,7 +80,7 @@ fn cases(quick: bool) -> Vec<Case> {
         job: job(if quick { 1_000 } else { 10_000 }),
         traced: job(320),
         metrics: METRICS,
-        fits: Engine::echoes,
+        fits: Engine::serves,
     }]
 }
 

@@ -25,6 +25,7 @@ use super::{values, Case, Goal, Job, Metric, Values, Workload, SYSCALLS};
 use crate::engines::bare::{Events, Interest, Poll, Token};
 use crate::engines::window::Window;
 use crate::engines::Engine;
+use crate::report::thousands;
 
 pub const WORKLOAD: Workload = Workload {
     name: "echo",
@@ -84,8 +85,8 @@ const fn cpu(goal: Goal) -> Metric {
 const CALLS: Metric = Metric {
     key: SYSCALLS,
     unit: "system calls/request",
-    // How many are ready when the burst has only begun is a matter of timing.
-    goal: Some(Goal::TimesMio(1.0, 0.02)),
+    // Not judged: how many are ready when the burst has only begun is a matter of timing.
+    goal: None,
 };
 
 const TIME: Metric = Metric {
@@ -132,6 +133,7 @@ fn cases(quick: bool) -> Vec<Case> {
         add(8, 64 * KIB, 1, false);
         add(1_000, 64, 1, false);
         add(64, 64, 16, false);
+        add(8, 4 * KIB, 16, false);
         add(64, 64, 1, true);
         return cases;
     }
@@ -140,8 +142,10 @@ fn cases(quick: bool) -> Vec<Case> {
             add(connections, message, 1, false);
         }
     }
-    for connections in [1, 64, 1_000] {
-        add(connections, 64, 16, false);
+    for (message, connections) in DEEP {
+        for &connections in *connections {
+            add(connections, *message, 16, false);
+        }
     }
     for message in [64, 4 * KIB, 64 * KIB] {
         for connections in [1, 64, 1_000, 8_000] {
@@ -151,19 +155,28 @@ fn cases(quick: bool) -> Vec<Case> {
     cases
 }
 
+/// The sizes and connections of messages that go 16 at a time. More than that is left out: a server with a buffer for each
+/// connection, as tasks have it, would need gigabytes (32 times the message for each), and so would the kernel.
+const DEEP: &[(usize, &[usize])] = &[
+    (64, &[1, 64, 1_000, 8_000]),
+    (4 * KIB, &[1, 64, 1_000]),
+    (64 * KIB, &[1, 64]),
+];
+
 fn case(quick: bool, connections: usize, message: usize, depth: usize, stop_short: bool) -> Case {
     let requests = match (message, connections) {
         (..=4096, 1) => 10_000,
-        (..=4096, _) => 100_000,
+        (..=4096, _) => 50_000,
         (_, 1) => 2_000,
         _ => 20_000,
     };
-    let requests = requests * if depth > 1 { 4 } else { 1 };
+    // Small ones go much faster.
+    let requests = requests * if depth > 1 && message <= 64 { 4 } else { 1 };
     let requests = if quick { requests / 40 } else { requests };
-    let under_way = (connections * depth) as u64;
-    // Fewer would not be a warm-up, nor a measurement: every connection takes part.
-    let at_least = if quick { under_way } else { 2 * under_way };
-    let job = |requests: u64, bursts| {
+    let job = |connections: usize, requests: u64, bursts| {
+        let under_way = (connections * depth) as u64;
+        // Fewer would not be a warm-up, nor a measurement: every connection takes part.
+        let at_least = if quick { under_way } else { 2 * under_way };
         Job::Echo(Echo {
             connections,
             message,
@@ -184,15 +197,17 @@ fn case(quick: bool, connections: usize, message: usize, depth: usize, stop_shor
         (depth, _) => format!(", {depth} deep"),
     };
     Case {
-        name: format!("{connections} conn, {size}{more}"),
+        name: format!("{} conn, {size}{more}", thousands(connections as i64)),
         about: "",
-        job: job(requests, None),
-        traced: job(200, Some(PAUSE_MICROS)),
+        job: job(connections, requests, None),
+        // Tracing how thousands connect takes longer than anything else, and the calls are the same.
+        traced: job(connections.min(1_000), 200, Some(PAUSE_MICROS)),
         metrics: if stop_short { SHORT_READ } else { DRAIN },
-        fits: if stop_short {
-            Engine::stops_short
-        } else {
-            Engine::echoes
+        fits: match (stop_short, connections) {
+            (true, ..=1_000) => Engine::stops_short,
+            (true, _) => |engine| engine.stops_short() && !engine.scans(),
+            (false, ..=1_000) => Engine::echoes,
+            (false, _) => |engine| engine.echoes() && !engine.scans(),
         },
     }
 }

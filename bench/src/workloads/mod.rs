@@ -14,6 +14,7 @@ pub mod wait;
 pub mod wake;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::{bail, Result};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,8 @@ pub enum Job {
     Overshoot(timers::Overshoot),
     Channel(channel::Channel),
     Rtt(rtt::Rtt),
+    /// The client of the one above, which is of the same engine: where the server listens.
+    RttClient(rtt::Rtt, SocketAddr),
     Http(http::Http),
     /// The server of the one above: until it is ended.
     HttpServer,
@@ -98,7 +101,7 @@ impl Job {
 
     /// Whether it is a server, which a client keeps busy.
     pub fn has_client(&self) -> bool {
-        matches!(self, Self::Echo(_) | Self::Churn(_))
+        matches!(self, Self::Echo(_) | Self::Churn(_) | Self::Rtt(_))
     }
 }
 
@@ -118,10 +121,11 @@ pub const CURVE: &str = "@";
 /// What a program calls the number of its operations, between its two marks.
 pub const OPERATIONS: &str = "operations";
 
+/// Without any tolerance: see [`verdict`](crate::verdict).
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// At most that many times what mio takes; then what is allowed for noise.
-    TimesMio(f64, f64),
+    /// At most that many times what mio takes.
+    TimesMio(f64),
     /// At most that much.
     AtMost(f64),
     /// At most that many times what the best of those takes.
@@ -130,6 +134,8 @@ pub enum Goal {
     TimesEach(&'static [(f64, Engine)]),
     /// What wakeful that spins is to reach: at most that many times what mio takes.
     SpinTimesMio(f64),
+    /// A ratio that should not be more than 1; what those have stands beside it.
+    Flat(&'static [Engine]),
 }
 
 /// What a program has measured, by name.

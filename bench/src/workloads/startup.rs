@@ -44,7 +44,7 @@ const STARTED: &[Metric] = &[
     Metric {
         key: "size",
         unit: "KiB, stripped",
-        goal: Some(Goal::TimesMio(1.3, 0.0)),
+        goal: Some(Goal::TimesMio(1.3)),
     },
     Metric {
         key: "crates",
@@ -56,7 +56,7 @@ const STARTED: &[Metric] = &[
 const BUILT: &[Metric] = &[Metric {
     key: "build",
     unit: "s/clean build, one core",
-    goal: Some(Goal::TimesMio(1.3, 0.0)),
+    goal: Some(Goal::TimesMio(1.3)),
 }];
 
 fn cases(quick: bool) -> Vec<Case> {

@@ -37,7 +37,8 @@ pub fn run(job: &Job) -> Result<Values> {
         Job::Wait(job) => wait::wait(job),
         Job::Register(job) => register::register(job),
         Job::Overshoot(job) => overshoot::overshoot(job),
-        Job::Rtt(job) => rtt::rtt(job),
+        Job::Rtt(job) => rtt::serve(job),
+        Job::RttClient(job, server) => rtt::client(job, *server),
         Job::Timers(_) | Job::Channel(_) | Job::Http(_) | Job::HttpServer | Job::Startup(_) => {
             bail!("not over the API that the engines share")
         }

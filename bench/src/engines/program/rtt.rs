@@ -1,73 +1,55 @@
-//! One message there and back, again and again.
+//! One message there and back, again and again: both ends, each a process with a poll of its own.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::thread;
-use std::time::Instant;
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
-use hdrhistogram::Histogram;
+use anyhow::{bail, ensure, Result};
 
 use super::api::net::{TcpListener, TcpStream};
 use super::api::{Events, Interest, Poll, Token};
 
-use crate::system::{pin, Side, Usage};
-use crate::workloads::rtt::{summary, Rtt};
+use crate::engines::trips::{Trips, MESSAGE};
+use crate::process::announce;
+use crate::workloads::rtt::Rtt;
 use crate::workloads::Values;
 
-type Message = [u8; 64];
+type Message = [u8; MESSAGE];
 
-pub fn rtt(job: &Rtt) -> Result<Values> {
+/// Sends back what comes.
+pub fn serve(job: &Rtt) -> Result<Values> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(8);
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
-    let address = listener.local_addr()?;
     poll.registry()
         .register(&mut listener, Token(0), Interest::READABLE)?;
-
-    let trips = job.warm_up + job.trips;
-    let echo = thread::spawn(move || -> Result<TcpStream> {
-        pin(Side::Client)?;
-        let stream = std::net::TcpStream::connect(address)?;
-        stream.set_nonblocking(true)?;
-        let mut end = End::new(TcpStream::from(OwnedFd::from(stream)))?;
-        for _ in 0..trips {
-            let message = end.receive()?;
-            end.send(&message)?;
-        }
-        // Not closed before the last answer is read.
-        Ok(end.stream)
-    });
-
+    announce(listener.local_addr()?)?;
     super::poll(&mut poll, &mut events, None)?;
     let (stream, _) = listener.accept()?;
-    let mut end = End::new(stream)?;
 
-    let mut histogram = Histogram::<u64>::new(3)?;
-    let mut before = None;
-    for number in 0..trips {
-        if number == job.warm_up {
-            before = Some(Usage::now());
-        }
-        let mut message: Message = [0; 64];
-        for (place, word) in message.chunks_exact_mut(8).enumerate() {
-            word.copy_from_slice(&(number * 8 + place as u64).to_le_bytes());
-        }
-        let start = Instant::now();
+    let mut end = End::new(stream)?;
+    let mut window = job.window();
+    for _ in 0..job.total() {
+        let message = end.receive()?;
+        end.send(&message)?;
+        window.count(1);
+    }
+    end.expect_end()?;
+    window.close(job.trips)
+}
+
+/// Sends, and waits for what comes back.
+pub fn client(job: &Rtt, server: SocketAddr) -> Result<Values> {
+    let stream = std::net::TcpStream::connect(server)?;
+    stream.set_nonblocking(true)?;
+    let mut end = End::new(TcpStream::from(OwnedFd::from(stream)))?;
+    let mut trips = Trips::new(job)?;
+    while let Some(message) = trips.next() {
         end.send(&message)?;
         let answer = end.receive()?;
-        let elapsed = start.elapsed();
-        ensure!(answer == message, "wrong bytes came back");
-        if number >= job.warm_up {
-            histogram.record(elapsed.as_nanos() as u64)?;
-        }
+        trips.came(&answer)?;
     }
-    let before = before.context("nothing was measured")?;
-    let cpu = Usage::now().nanos_since(before);
-    echo.join()
-        .map_err(|_| anyhow!("the other side panicked"))??;
-
-    Ok(summary(&histogram, cpu, job))
+    trips.close()
 }
 
 /// One end of the connection, with a poll of its own.
@@ -99,7 +81,7 @@ impl End {
     /// Waits for an event, then reads until there is nothing more.
     fn receive(&mut self) -> Result<Message> {
         // One byte more than is expected, to see what should not be there.
-        let mut buffer = [0; 65];
+        let mut buffer = [0; MESSAGE + 1];
         let mut received = 0;
         while received == 0 {
             super::poll(&mut self.poll, &mut self.events, None)?;
@@ -113,8 +95,25 @@ impl End {
                 }
             }
         }
-        ensure!(received == 64, "{received} bytes came");
+        ensure!(received == MESSAGE, "{received} bytes came");
         let [message @ .., _] = buffer;
         Ok(message)
+    }
+
+    /// Waits until the other side has closed.
+    fn expect_end(&mut self) -> Result<()> {
+        loop {
+            match self.stream.read(&mut [0]) {
+                Ok(length) => {
+                    ensure!(length == 0, "bytes too many");
+                    return Ok(());
+                }
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    super::poll(&mut self.poll, &mut self.events, None)?;
+                }
+                Err(err) if err.kind() == ErrorKind::Interrupted => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
     }
 }
