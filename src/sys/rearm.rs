@@ -261,6 +261,7 @@ impl Arm {
 
     /// The system does not take questions about this source: nothing is asked, or reported, until it is
     /// registered anew.
+    #[cfg_attr(not(handle = "fd"), allow(dead_code))] // Windows asks again
     pub(crate) fn give_up(&mut self) {
         self.mode = Mode::Spent;
     }

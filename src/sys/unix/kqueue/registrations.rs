@@ -512,6 +512,7 @@ mod tests {
     }
 
     /// The filter finds all that reading does, and that must neither be reported nor spin.
+    #[cfg(capability = "interest_priority")]
     #[test]
     fn data_that_is_not_urgent_is_nothing_to_whoever_waits_for_urgent_data() {
         let urgent = Interest::PRIORITY;
@@ -533,6 +534,7 @@ mod tests {
         }
     }
 
+    #[cfg(capability = "interest_priority")]
     #[test]
     fn urgent_data_is_a_level_where_reading_is_one_too() {
         let interest = (Interest::READABLE | Interest::PRIORITY).level();
