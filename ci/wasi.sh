@@ -23,8 +23,9 @@ fi
 "$wasmtime" --version
 
 # What is about threads, processes, signals and descriptors of other systems says so itself and is not built, or ignored.
-export CARGO_TARGET_WASM32_WASIP2_RUNNER="$wasmtime run -Sinherit-network"
-export CARGO_TARGET_WASM32_WASIP1_RUNNER="$wasmtime run"
+# Not captured: a panic ends the program there, and would take with it what was.
+export CARGO_TARGET_WASM32_WASIP2_RUNNER="$wasmtime run -Sinherit-network --env RUST_TEST_NOCAPTURE=1"
+export CARGO_TARGET_WASM32_WASIP1_RUNNER="$wasmtime run --env RUST_TEST_NOCAPTURE=1"
 for features in os-ext,net,log os-poll; do
     echo "== preview 2: $features"
     cargo test --package wakeful --target wasm32-wasip2 --lib --tests --no-default-features --features "$features"
