@@ -18,7 +18,8 @@ pub(crate) use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use socket2::{SockAddr, TcpKeepalive};
 use windows_sys::Win32::Networking::WinSock::{
     select, setsockopt, WSAIoctl, FD_SET, IPPROTO_TCP, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SOCKET,
-    SOMAXCONN, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TIMEVAL, WSAENOPROTOOPT,
+    SOMAXCONN, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TIMEVAL, WSAEAFNOSUPPORT, WSAENOPROTOOPT,
+    WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT,
 };
 
 use super::last_socket_error;
@@ -47,7 +48,19 @@ pub(crate) fn ignore_lost_datagrams(socket: &impl AsRawSocket) {
 
 /// Opens a socket that blocks.
 pub(super) fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-    Socket::new(domain, kind, protocol).map_err(|err| super::unix::explain(domain, err))
+    Socket::new(domain, kind, protocol).map_err(|err| explain(domain, err))
+}
+
+/// Says so where the system has no Unix domain sockets. What other families lack has the system's code.
+fn explain(domain: Domain, err: io::Error) -> io::Error {
+    const MISSING: [i32; 3] = [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT];
+    match err.raw_os_error() {
+        Some(code) if domain == Domain::UNIX && MISSING.contains(&code) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this Windows has no Unix domain sockets; they came with version 10, 1803",
+        ),
+        _ => err,
+    }
 }
 
 /// A request of `WSAIoctl` that takes a `BOOL`.
@@ -232,4 +245,24 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
 /// will.
 pub(crate) fn is_nonblocking(_socket: SockRef<'_>) -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Networking::WinSock::WSAEMFILE;
+
+    use super::*;
+
+    #[test]
+    fn only_unix_sockets_are_said_to_be_missing() {
+        for code in [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT] {
+            let err = || io::Error::from_raw_os_error(code);
+            let explained = explain(Domain::UNIX, err());
+            assert_eq!(explained.kind(), io::ErrorKind::Unsupported);
+            // As IPv6 that is turned off.
+            assert_eq!(explain(Domain::IPV6, err()).raw_os_error(), Some(code));
+        }
+        let err = io::Error::from_raw_os_error(WSAEMFILE);
+        assert_eq!(explain(Domain::UNIX, err).raw_os_error(), Some(WSAEMFILE));
+    }
 }

@@ -20,9 +20,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fmt, mem, slice, str};
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use windows_sys::Win32::Networking::WinSock::{
-    WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT,
-};
 
 /// The address of a Unix domain socket on Windows: a path, or none.
 ///
@@ -100,18 +97,6 @@ fn decode(path: &[u8]) -> io::Result<UnixSocketAddr> {
         str::from_utf8(path).map_err(|err| io::Error::new(io::ErrorKind::InvalidData, err))?;
     let path = (!path.is_empty()).then(|| PathBuf::from(path));
     Ok(UnixSocketAddr { path })
-}
-
-/// Says so where the system has no Unix domain sockets. What other families lack has the system's code.
-pub(super) fn explain(domain: Domain, err: io::Error) -> io::Error {
-    const MISSING: [i32; 3] = [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT];
-    match err.raw_os_error() {
-        Some(code) if domain == Domain::UNIX && MISSING.contains(&code) => io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this Windows has no Unix domain sockets; they came with version 10, 1803",
-        ),
-        _ => err,
-    }
 }
 
 /// Opens two sockets that are connected to each other, by way of a listener in the directory for
@@ -239,7 +224,6 @@ impl Write for &UnixStream {
 
 #[cfg(test)]
 mod tests {
-    use windows_sys::Win32::Networking::WinSock::WSAEMFILE;
 
     use super::*;
 
@@ -251,19 +235,6 @@ mod tests {
             assert_eq!(back.as_pathname(), address.as_pathname());
             assert_eq!(back.is_unnamed(), path.is_empty());
         }
-    }
-
-    #[test]
-    fn only_unix_sockets_are_said_to_be_missing() {
-        for code in [WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT] {
-            let err = || io::Error::from_raw_os_error(code);
-            let explained = explain(Domain::UNIX, err());
-            assert_eq!(explained.kind(), io::ErrorKind::Unsupported);
-            // As IPv6 that is turned off.
-            assert_eq!(explain(Domain::IPV6, err()).raw_os_error(), Some(code));
-        }
-        let err = io::Error::from_raw_os_error(WSAEMFILE);
-        assert_eq!(explain(Domain::UNIX, err).raw_os_error(), Some(WSAEMFILE));
     }
 
     #[test]
