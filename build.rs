@@ -83,7 +83,7 @@ const SYSTEMS: &[System] = &[
     System { name: "hermit",    handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[] },
     // The Nintendo 3DS: sockets are all that it can wait for.
     System { name: "horizon",   handle: "fd", selector: "poll",        doorbell: "none",    capabilities: &[SOCKETS] },
-    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES, FLAGS_AT_OPEN] },
+    System { name: "hurd",      handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "nto",       handle: "fd", selector: "poll",        doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "nuttx",     handle: "fd", selector: "poll",        doorbell: "eventfd", capabilities: &[SOCKETS, TCP_KEEPALIVE, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
     System { name: "redox",     handle: "fd", selector: "epoll",       doorbell: "pipe",    capabilities: &[SOCKETS, UNIX_STREAMS, UNIX_DATAGRAMS, PIPES] },
