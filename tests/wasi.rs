@@ -7,13 +7,17 @@
     feature = "os-ext"
 ))]
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use wakeful::net::{TcpListener, TcpStream, UdpSocket};
 use wakeful::time::Timer;
 use wakeful::{Events, Interest, Poll, Token, Waker};
+
+#[path = "common/patience.rs"]
+mod patience;
+use patience::PATIENCE;
 
 const TOKEN: Token = Token(7);
 
@@ -52,6 +56,38 @@ fn a_timer_ends_a_wait_without_a_timeout() {
     timer.set_after(Duration::from_millis(3));
     poll.poll(&mut events, None).unwrap();
     assert_eq!(events.iter().next().unwrap().token(), TOKEN);
+}
+
+/// wasmtime, on tokio, says of no stream that it is ready once it has been asked 128 times without a pause; a connection that
+/// waits to be accepted is ready all the same.
+#[cfg(not(target_env = "p1"))]
+#[test]
+fn what_is_always_ready_starves_no_stream() {
+    const STREAM: Token = Token(8);
+    let (mut poll, mut events) = poll();
+    let mut listener = TcpListener::bind(loopback()).unwrap();
+    let connect = || std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut peer, _waits) = (connect(), connect());
+    let level = Interest::READABLE.level();
+    poll.registry()
+        .register(&mut listener, TOKEN, level)
+        .unwrap();
+    poll.poll(&mut events, None).unwrap();
+    let mut stream = listener.accept().unwrap().0;
+    poll.registry()
+        .register(&mut stream, STREAM, level)
+        .unwrap();
+    peer.write_all(b"always").unwrap();
+
+    // Many times as often as the host answers.
+    let mut reported = 0;
+    let deadline = Instant::now() + PATIENCE;
+    while reported < 1_000 {
+        assert!(Instant::now() < deadline, "reported {reported} times");
+        poll.poll(&mut events, None).unwrap();
+        let events = events.iter();
+        reported += events.filter(|event| event.token() == STREAM).count();
+    }
 }
 
 #[test]

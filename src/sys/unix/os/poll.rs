@@ -78,7 +78,9 @@ pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
             }
         };
     }
+    host::let_run();
     let ready = check(poll_for(&mut watched, wait))?;
+    host::has_run_if(ready == 0 && !wait.is_none());
     let mut answers = watched.into_iter();
     let asked = list
         .iter_mut()
@@ -87,6 +89,56 @@ pub(crate) fn poll(list: &mut [pollfd], wait: Wait) -> io::Result<usize> {
         entry.revents = answer.revents;
     }
     Ok(usize::try_from(ready).unwrap_or(0))
+}
+
+/// Lets the host run once in a while, where polls that do not sleep follow each other.
+///
+/// A host may run the program as a task among its own. wasmtime does, on tokio, which says of each stream that it is not ready
+/// once the task has asked 128 times without a pause; and it does not pause as long as anything else is ready. Then a source that
+/// is ready all the time would starve all streams. A sleep is a pause, and takes a millisecond.
+///
+/// Reference: <https://docs.rs/tokio/latest/tokio/task/coop/index.html>
+#[cfg(target_os = "wasi")]
+mod host {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    /// So many polls without a sleep are asked about.
+    const POLLS: u32 = 16;
+    /// The least time between two pauses.
+    const DISTANCE: Duration = Duration::from_millis(10);
+
+    thread_local! {
+        static AWAKE: Cell<u32> = const { Cell::new(0) };
+        static LAST_PAUSE: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn let_run() {
+        let awake = AWAKE.with(Cell::get) + 1;
+        AWAKE.with(|cell| cell.set(awake % POLLS));
+        if awake < POLLS {
+            return;
+        }
+        let is_due = |last: Instant| last.elapsed() >= DISTANCE;
+        if LAST_PAUSE.with(Cell::get).map_or(true, is_due) {
+            std::thread::sleep(Duration::from_nanos(1));
+            LAST_PAUSE.with(|cell| cell.set(Some(Instant::now())));
+        }
+    }
+
+    /// A wait that found nothing has slept.
+    pub(super) fn has_run_if(has_slept: bool) {
+        if has_slept {
+            AWAKE.with(|cell| cell.set(0));
+        }
+    }
+}
+
+/// There is nobody to let run.
+#[cfg(target_os = "horizon")]
+mod host {
+    pub(super) fn let_run() {}
+    pub(super) fn has_run_if(_has_slept: bool) {}
 }
 
 /// Threads cannot end each other's waits here, so a wait is short where there are threads, and the
