@@ -81,6 +81,10 @@ const NOW: Duration = if cfg!(target_family = "wasm") {
 /// Looks without waiting; the tokens of what was ready.
 #[track_caller]
 pub(crate) fn poll_now(poll: &mut Poll, events: &mut Events) -> Vec<usize> {
+    if cfg!(target_family = "wasm") {
+        // A pause, for hosts that say of no stream that it is ready before there was one (docs/platforms.md).
+        thread::sleep(Duration::from_nanos(1));
+    }
     poll.poll(events, Some(NOW)).unwrap();
     tokens(events)
 }
