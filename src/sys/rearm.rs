@@ -440,13 +440,13 @@ impl Side {
 
 /// Distances that double: 1 ms, 2 ms, ... 128 ms, 128 ms.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-struct Backoff(Duration);
+pub(crate) struct Backoff(Duration);
 
 impl Backoff {
-    const SHORTEST: Self = Self(Duration::from_millis(1));
+    pub(crate) const SHORTEST: Self = Self(Duration::from_millis(1));
     const LONGEST: Duration = Duration::from_millis(128);
 
-    fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let distance = self.0;
         self.0 = (distance * 2).min(Self::LONGEST);
         distance

@@ -6,9 +6,10 @@
 //!
 //! No system call is made here, so it is tested on every system.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::sys::levels::Levels;
+use crate::sys::rearm::Backoff;
 
 /// What is in flight.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -99,22 +100,19 @@ pub(crate) fn is_gone(status: i32) -> bool {
 pub(crate) struct Pause {
     until: Option<Instant>,
     /// How long the next one is.
-    next: Duration,
+    next: Backoff,
 }
 
 impl Pause {
-    const LONGEST: Duration = Duration::from_millis(128);
-
     /// The driver answers.
     pub(crate) const NONE: Self = Self {
         until: None,
-        next: Duration::from_millis(1),
+        next: Backoff::SHORTEST,
     };
 
     /// It has refused.
     pub(crate) fn begin(&mut self, now: Instant) {
-        self.until = Some(now + self.next);
-        self.next = (self.next * 2).min(Self::LONGEST);
+        self.until = Some(now + self.next.next());
     }
 
     /// It is asked again; if it refuses once more, the next pause is longer.
@@ -135,6 +133,8 @@ impl Pause {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const READ: Levels = Levels::INPUT;

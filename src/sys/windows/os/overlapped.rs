@@ -362,7 +362,7 @@ fn code(err: &io::Error) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
+    use std::fs::{File, OpenOptions};
     use std::io::Read;
 
     use windows_sys::Win32::System::Threading::SetEvent;
@@ -373,15 +373,16 @@ mod tests {
     /// Only a failing test waits for so long.
     const PATIENCE: Duration = Duration::from_secs(20);
 
+    fn both_ends(name: &str) -> (Arc<OwnedHandle>, File) {
+        let name = format!(r"\\.\pipe\wakeful-{name}-{}", std::process::id());
+        let server = named_pipe::create(name.as_ref()).unwrap();
+        let client = OpenOptions::new().read(true).write(true).open(&name);
+        (Arc::new(server), client.unwrap())
+    }
+
     #[test]
     fn a_write_that_nobody_reads_is_left_for_so_long_and_no_longer() {
-        let name = format!(r"\\.\pipe\wakeful-nobody-reads-{}", std::process::id());
-        let server = Arc::new(named_pipe::create(name.as_ref()).unwrap());
-        let mut client = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&name)
-            .unwrap();
+        let (server, mut client) = both_ends("nobody-reads");
         let bytes = vec![7; 1 << 20];
         let mut write = Operation::new(Arc::clone(&server));
         assert_eq!(write.write(&[IoSlice::new(&bytes)]), Outcome::Pending);
@@ -404,13 +405,7 @@ mod tests {
 
     #[test]
     fn an_early_signal_neither_ends_a_write_that_is_left_nor_frees_what_is_called_back() {
-        let name = format!(r"\\.\pipe\wakeful-early-signal-{}", std::process::id());
-        let server = Arc::new(named_pipe::create(name.as_ref()).unwrap());
-        let mut client = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&name)
-            .unwrap();
+        let (server, mut client) = both_ends("early-signal");
         let signal = |operation: &Operation| {
             let event = operation.event().unwrap().as_raw_handle();
             // SAFETY: the handle is open.
