@@ -1,8 +1,10 @@
 //! The file that a run leaves behind.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::iter;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -50,11 +52,11 @@ struct Entry<'a> {
     curve: BTreeMap<&'a str, f64>,
 }
 
-/// Writes the file, named by the date; returns where it is.
+/// Writes the file, named by the date, beside what is there; returns where it is.
 pub fn record(plan: &Plan, results: &Results, folder: Option<PathBuf>) -> Result<PathBuf> {
     let machine = Machine::here();
     let folder = folder.map_or_else(default_folder, Ok)?;
-    let path = folder.join(format!("{}.json", machine.date.replace(':', "")));
+    let name = machine.date.replace(':', "");
     let record = Record {
         machine,
         quick: plan.quick,
@@ -64,10 +66,24 @@ pub fn record(plan: &Plan, results: &Results, folder: Option<PathBuf>) -> Result
         failures: &results.failures,
         results: lines(&results.measured).map(entry).collect(),
     };
+    let text = serde_json::to_string_pretty(&record)? + "\n";
     fs::create_dir_all(&folder)
-        .and_then(|()| fs::write(&path, serde_json::to_string_pretty(&record)? + "\n"))
-        .with_context(|| format!("writing {}", path.display()))?;
-    Ok(path)
+        .and_then(|()| write_new(&folder, &name, &text))
+        .with_context(|| format!("writing {name}.json in {}", folder.display()))
+}
+
+/// Never writes over a file: what has ended within one second has names that are numbered.
+fn write_new(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
+    let numbered = (2..).map(|number| format!("{name}-{number}.json"));
+    for file in iter::once(format!("{name}.json")).chain(numbered) {
+        let path = folder.join(file);
+        match File::create_new(&path) {
+            Ok(mut file) => return file.write_all(text.as_bytes()).map(|()| path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    unreachable!("there are numbers enough")
 }
 
 fn entry<'a>(
@@ -113,4 +129,23 @@ fn curve<'a>(result: &'a Measured, engine: Engine, metric: &Metric) -> BTreeMap<
             (share, median(&numbers))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_records_of_one_second_are_both_kept() {
+        let folder = std::env::temp_dir().join(format!("bench-records-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+
+        let paths = ["one", "two", "three"].map(|text| write_new(&folder, "now", text).unwrap());
+
+        let names = ["now.json", "now-2.json", "now-3.json"].map(|name| folder.join(name));
+        assert_eq!(paths, names);
+        let texts = paths.map(|path| fs::read_to_string(path).unwrap());
+        assert_eq!(texts, ["one", "two", "three"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
