@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{mpsc, Arc};
+use std::sync::Arc;
 
-use crate::base::inbox::{Inbox, Taken};
+use crate::base::inbox::{Inbox, Refused, Taken, NO_BOUND};
 use crate::base::interest::Interest;
 use crate::base::readiness::Readiness;
 use crate::base::sync;
@@ -59,24 +59,14 @@ pub use std::sync::mpsc::{SendError, TryRecvError, TrySendError};
 /// ```
 #[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let inbox = Arc::new(Inbox::new());
-    let (open, receiver) = open(Queue::Inbox(Unread {
-        inbox: Arc::clone(&inbox),
-        messages: RefCell::default(),
-    }));
-    let door = Door { inbox, open };
-    (
-        Sender {
-            door: Arc::new(door),
-        },
-        receiver,
-    )
+    let (door, receiver) = open(NO_BOUND);
+    (Sender { door }, receiver)
 }
 
 /// A channel that holds up to `bound` messages.
 ///
-/// The queue is that of [`std::sync::mpsc`]. A message costs what it costs there and one lock; a burst of
-/// messages is one event, and at most one system call.
+/// A message costs a lock that is mostly free; a burst of messages is one event, and at most one system call. A message
+/// counts until it is received. The memory grows with what is in the channel, up to the bound.
 ///
 /// A bound of 0 counts as 1: a receiver that polls never waits in a receive, so there is no
 /// moment at which a message could be handed over.
@@ -91,30 +81,33 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 /// ```
 #[must_use]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
-    let (sender, receiver) = mpsc::sync_channel(bound.max(1));
-    let (open, receiver) = open(Queue::Bounded(receiver));
-    let open = Arc::new(open);
-    (SyncSender { sender, open }, receiver)
+    let (door, receiver) = open(bound.max(1));
+    (SyncSender { door }, receiver)
 }
 
-fn open<T>(queue: Queue<T>) -> (Open, Receiver<T>) {
-    let heard = match &queue {
-        Queue::Inbox(unread) => Some(sync::Arc::clone(unread.inbox.heard())),
-        Queue::Bounded(_) => None,
+fn open<T>(bound: usize) -> (Arc<Door<T>>, Receiver<T>) {
+    let inbox = Arc::new(Inbox::new(bound));
+    let heard = sync::Arc::clone(inbox.heard());
+    let (source, readiness) = user::source_heard_by(Some(heard));
+    let door = Door {
+        inbox: Arc::clone(&inbox),
+        open: Open {
+            readiness: readiness.clone(),
+        },
     };
-    let (source, readiness) = user::source_heard_by(heard);
-    let open = Open {
-        readiness: readiness.clone(),
+    let unread = Unread {
+        inbox,
+        messages: RefCell::default(),
     };
     let receiver = Receiver {
-        queue,
+        unread,
         source,
         readiness,
     };
-    (open, receiver)
+    (Arc::new(door), receiver)
 }
 
-/// Held by every sender: the last one to go closes the channel.
+/// Tells the receiver that there is something, and, when the last sender goes, that nothing will come.
 struct Open {
     readiness: SetReadiness,
 }
@@ -146,6 +139,15 @@ struct Door<T> {
     open: Open,
 }
 
+impl<T> Door<T> {
+    fn put(&self, message: T) -> Result<(), SendError<T>> {
+        if self.inbox.put(message).map_err(SendError)? {
+            self.open.announce();
+        }
+        Ok(())
+    }
+}
+
 impl<T> Drop for Door<T> {
     fn drop(&mut self) {
         self.inbox.close();
@@ -171,18 +173,13 @@ impl<T> Sender<T> {
     /// assert_eq!(error.0, "anybody?");
     /// ```
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        if self.door.inbox.put(message).map_err(SendError)? {
-            self.door.open.announce();
-        }
-        Ok(())
+        self.door.put(message)
     }
 }
 
 /// Sends into a [`sync_channel`].
 pub struct SyncSender<T> {
-    // Before `open`: the queue must know that it is closed before the receiver is told.
-    sender: mpsc::SyncSender<T>,
-    open: Arc<Open>,
+    door: Arc<Door<T>>,
 }
 
 impl<T> SyncSender<T> {
@@ -220,10 +217,8 @@ impl<T> SyncSender<T> {
     /// # fn main() {}
     /// ```
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        // If it waits, the messages in its way have announced themselves.
-        self.sender.send(message)?;
-        self.open.announce();
-        Ok(())
+        // If it waits, the messages in its way are announced by who sent them.
+        self.door.put(message)
     }
 
     /// Sends a message if there is room.
@@ -245,8 +240,14 @@ impl<T> SyncSender<T> {
     /// assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
     /// ```
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.sender.try_send(message)?;
-        self.open.announce();
+        let must_tell = self.door.inbox.try_put(message);
+        let must_tell = must_tell.map_err(|refused| match refused {
+            Refused::Full(message) => TrySendError::Full(message),
+            Refused::Closed(message) => TrySendError::Disconnected(message),
+        })?;
+        if must_tell {
+            self.door.open.announce();
+        }
         Ok(())
     }
 }
@@ -257,17 +258,12 @@ impl<T> SyncSender<T> {
 /// gone an event [says so](crate::event::Event::is_read_closed); messages that were sent before can
 /// still be received.
 pub struct Receiver<T> {
-    queue: Queue<T>,
+    unread: Unread<T>,
     source: user::Source,
     readiness: SetReadiness,
 }
 
-enum Queue<T> {
-    Inbox(Unread<T>),
-    Bounded(mpsc::Receiver<T>),
-}
-
-/// An inbox without bounds, and what was taken out of it.
+/// An inbox, and what was taken out of it.
 struct Unread<T> {
     inbox: Arc<Inbox<T>>,
     messages: RefCell<VecDeque<T>>,
@@ -284,7 +280,9 @@ impl<T> Unread<T> {
                 Taken::TheEnd => return Err(TryRecvError::Disconnected),
             }
         }
-        messages.pop_front().ok_or(TryRecvError::Empty)
+        let message = messages.pop_front().ok_or(TryRecvError::Empty)?;
+        self.inbox.received();
+        Ok(message)
     }
 }
 
@@ -293,23 +291,6 @@ impl<T> Drop for Unread<T> {
         // Here and not under the lock: a message may hold a sender.
         drop(self.inbox.abandon());
     }
-}
-
-fn try_recv_bounded<T>(
-    queue: &mpsc::Receiver<T>,
-    readiness: &SetReadiness,
-) -> Result<T, TryRecvError> {
-    let outcome = queue.try_recv();
-    if !matches!(outcome, Err(TryRecvError::Empty)) {
-        return outcome;
-    }
-    readiness.clear(Readiness::READABLE);
-    // A message that came between the two lines above has announced itself in vain.
-    let outcome = queue.try_recv();
-    if !matches!(outcome, Err(TryRecvError::Empty)) {
-        let _ = readiness.set(Readiness::READABLE);
-    }
-    outcome
 }
 
 impl<T> Receiver<T> {
@@ -334,10 +315,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
     /// ```
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        match &self.queue {
-            Queue::Inbox(unread) => unread.try_recv(&self.readiness),
-            Queue::Bounded(queue) => try_recv_bounded(queue, &self.readiness),
-        }
+        self.unread.try_recv(&self.readiness)
     }
 
     /// The messages that are there now.
@@ -401,8 +379,7 @@ impl<T> Clone for Sender<T> {
 impl<T> Clone for SyncSender<T> {
     fn clone(&self) -> Self {
         Self {
-            sender: self.sender.clone(),
-            open: Arc::clone(&self.open),
+            door: Arc::clone(&self.door),
         }
     }
 }

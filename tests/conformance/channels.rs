@@ -174,6 +174,44 @@ fn c6_whoever_sends_to_nobody_gets_the_message_back() {
     assert_eq!(bounded.try_send(9), Err(TrySendError::Disconnected(9)));
 }
 
+/// Also of those that wait for room.
+#[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
+fn c6_whoever_waits_gets_the_message_back_when_the_receiver_goes() {
+    let (sender, receiver) = channel::sync_channel(1);
+    sender.send(0).unwrap();
+    let senders: Vec<_> = (1..=3)
+        .map(|n| {
+            let sender = sender.clone();
+            spawn_numbered(move || sender.send(n).unwrap_err().0)
+        })
+        .collect();
+    for sender in &senders {
+        wait_until_asleep(sender.number);
+    }
+    drop(receiver);
+    let back: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+    assert_eq!(back, [1, 2, 3]);
+}
+
+/// A receiver may take messages out of their queue before they are asked for: they count until then,
+/// and not longer.
+#[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
+fn c5_one_receive_makes_room_for_one() {
+    let (sender, receiver) = channel::sync_channel(4);
+    (0..4).for_each(|n| sender.send(n).unwrap());
+    for n in 4..40 {
+        let waiting = sender.clone();
+        let waiting = spawn_numbered(move || waiting.send(n).unwrap());
+        wait_until_asleep(waiting.number);
+        assert_eq!(receiver.try_recv(), Ok(n - 4));
+        // Without another receive.
+        waiting.join();
+        assert_eq!(sender.try_send(99), Err(TrySendError::Full(99)));
+    }
+}
+
 #[test]
 fn c5_a_bounded_channel_holds_so_many_messages() {
     on_each_backend(|backend| {
