@@ -187,7 +187,11 @@ impl<T> SyncSender<T> {
     ///
     /// # Errors
     ///
-    /// Gives the message back if the receiver is gone.
+    /// Gives the message back if the receiver is gone, or goes while this waits.
+    ///
+    /// # Panics
+    ///
+    /// If it would have to wait where a program has one thread (WASI): nobody else could make room.
     ///
     /// # Examples
     ///
