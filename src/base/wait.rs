@@ -103,7 +103,7 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    const NEVER: Self = Self {
+    pub(crate) const NEVER: Self = Self {
         left: Wait::Forever,
         deadline: None,
     };

@@ -36,34 +36,80 @@ pub(crate) struct Gatherer {
     slack: Duration,
     /// Whether the last sleep of this poll was to end earlier, by the slack.
     was_early: bool,
+    /// Whether nothing but a timeout can be asked for: no spinning, no measuring, no diagnostics.
+    is_plain: bool,
 }
 
 impl Gatherer {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, is_observed: bool) -> Self {
+        let spin = Spin::new(options.spin);
         Self {
             buffer: sys::Buffer::default(),
             pending: Pending::new(),
             kernel_is_next: false,
             metrics: Metrics::default(),
-            spin: Spin::new(options.spin),
+            is_plain: !spin.is_wanted() && !options.measure_sleep && !is_observed,
+            spin,
             options,
             slack: sys::timer_slack(),
             was_early: false,
         }
     }
 
-    /// Looks, and waits, until there is an event or the limit has passed: mostly, one turn.
+    /// The way of nearly every poll: a sleep that ends with events of the kernel and nothing else. `gather` does
+    /// the rest.
     #[inline(always)]
+    pub(crate) fn gather_plainly(
+        &mut self,
+        shared: &Shared,
+        events: &mut Events,
+        wait: Wait,
+    ) -> Plainly {
+        let can_sleep = self.is_plain
+            && !wait.is_none()
+            && self.pending.is_empty()
+            && !shared.ready.has_timers()
+            && shared.ready.go_to_sleep();
+        if !can_sleep {
+            return Plainly::NotTried;
+        }
+        self.metrics.waits += 1;
+        let asked = wait.allowing_for(self.slack);
+        let outcome = self.ask(shared, events, events.capacity(), asked);
+        self.was_early = asked != wait;
+        // As at the end of every sleep.
+        shared.ready.take(&mut self.pending);
+        if outcome.is_ok() && self.pending.is_empty() && !events.is_empty() {
+            Plainly::Found
+        } else {
+            Plainly::Slept(outcome)
+        }
+    }
+
+    /// Looks, and waits, until there is an event or the limit has passed: mostly, one turn. Goes on from there after
+    /// a sleep that [`gather_plainly`](Self::gather_plainly) has done.
+    #[inline(never)]
     pub(crate) fn gather(
         &mut self,
         shared: &Arc<Shared>,
         events: &mut Events,
         limit: &mut Limit,
+        slept: Option<io::Result<()>>,
     ) -> io::Result<()> {
-        self.was_early = false;
+        let mut waits = self.metrics.waits;
+        let mut outcome = match slept {
+            None => {
+                self.was_early = false;
+                self.turn(shared, events, limit.left())
+            }
+            Some(outcome) => {
+                // It is counted already.
+                waits -= 1;
+                outcome.map(|()| self.deliver(shared, events, 0))
+            }
+        };
         loop {
-            let waits = self.metrics.waits;
-            match self.turn(shared, events, limit.left()) {
+            match outcome {
                 Ok(()) if !events.is_empty() => return Ok(()),
                 // Nothing: the time is over, or the doorbell rang for what an earlier turn has taken
                 // already, a timer was set, or the backend had to look after itself.
@@ -85,10 +131,11 @@ impl Gatherer {
                 }
                 Err(err) => return Err(err),
             }
+            waits = self.metrics.waits;
+            outcome = self.turn(shared, events, limit.left());
         }
     }
 
-    #[inline(always)]
     fn turn(&mut self, shared: &Arc<Shared>, events: &mut Events, left: Wait) -> io::Result<()> {
         let next_timer = shared.ready.take(&mut self.pending);
         if !self.pending.is_empty() {
@@ -161,7 +208,7 @@ impl Gatherer {
             return Ok(());
         }
         self.metrics.waits += 1;
-        let outcome = self.ask(shared, events, room, Wait::NONE);
+        let outcome = self.ask_apart(shared, events, room, Wait::NONE);
         // The look may have silenced the doorbell: what it rang for must not stay in the list,
         // where whoever watches the descriptor would not hear of it.
         shared.ready.take(&mut self.pending);
@@ -191,27 +238,18 @@ impl Gatherer {
         }
     }
 
-    // The way of nearly every poll: one function down to the kernel's.
-    #[inline(always)]
     fn sleep(&mut self, shared: &Arc<Shared>, events: &mut Events, wait: Wait) -> io::Result<()> {
         // Nothing may sleep before it has said so; whoever notifies after that rings.
         if !shared.ready.go_to_sleep() {
             return Ok(());
         }
-        let is_plain = !self.options.measure_sleep && shared.observer.is_none();
-        let outcome = if is_plain && matches!(wait, Wait::Forever) {
-            self.metrics.waits += 1;
-            self.ask(shared, events, events.capacity(), wait)
-        } else {
-            self.sleep_watched(shared, events, wait)
-        };
+        let outcome = self.sleep_watched(shared, events, wait);
         // Awake again, and whatever the outcome, what was notified is kept.
         shared.ready.take(&mut self.pending);
         outcome
     }
 
-    /// Sleeps, with an eye on the clock or for diagnostics.
-    #[inline(never)]
+    /// Sleeps, with an eye on the clock, and for diagnostics.
     fn sleep_watched(
         &mut self,
         shared: &Arc<Shared>,
@@ -230,7 +268,7 @@ impl Gatherer {
             wait.allowing_for(self.slack)
         };
         let start = self.options.measure_sleep.then(Instant::now);
-        let outcome = self.ask(shared, events, events.capacity(), asked);
+        let outcome = self.ask_apart(shared, events, events.capacity(), asked);
         self.was_early = asked != wait;
         if let Some(start) = start {
             self.metrics.asleep += start.elapsed();
@@ -238,7 +276,19 @@ impl Gatherer {
         outcome
     }
 
-    #[inline]
+    /// As `ask`, which is large, in a place of its own.
+    #[inline(never)]
+    fn ask_apart(
+        &mut self,
+        shared: &Shared,
+        events: &mut Events,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
+        self.ask(shared, events, room, wait)
+    }
+
+    #[inline(always)]
     fn ask(
         &mut self,
         shared: &Shared,
@@ -292,6 +342,16 @@ impl Gatherer {
             }
         }
     }
+}
+
+/// What became of a poll that nothing but the kernel has to do with.
+pub(crate) enum Plainly {
+    /// There are events of the kernel, and there is nothing else to do.
+    Found,
+    /// It ended otherwise.
+    Slept(io::Result<()>),
+    /// There was something to do before.
+    NotTried,
 }
 
 /// What became of spinning.

@@ -14,7 +14,7 @@ use crate::base::wait::Limit;
 use crate::diagnostics::log::trace;
 use crate::diagnostics::observer::Observer;
 use crate::reactor::events::Events;
-use crate::reactor::gather::{Gatherer, Options};
+use crate::reactor::gather::{Gatherer, Options, Plainly};
 use crate::reactor::metrics::Metrics;
 use crate::reactor::ready::Ready;
 use crate::reactor::registry::{Registry, Shared};
@@ -202,7 +202,10 @@ impl Poll {
     #[doc(alias = "ppoll")]
     #[track_caller]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll_to(events, Limit::from_timeout(timeout), Location::caller())
+        match timeout {
+            None => self.poll_without_limit(events, Location::caller()),
+            Some(_) => self.poll_to(events, Limit::from_timeout(timeout), Location::caller()),
+        }
     }
 
     /// Waits until a source is ready, or `deadline` has come; one that has passed only looks.
@@ -304,30 +307,75 @@ impl Poll {
         }
     }
 
-    // Everything down to the kernel's call in one function, which two share.
+    // Apart from `poll_to`, so that nothing is asked about a limit.
+    #[inline(never)]
+    fn poll_without_limit(
+        &mut self,
+        events: &mut Events,
+        call: &'static Location<'static>,
+    ) -> io::Result<()> {
+        self.poll_within(events, Limit::NEVER, call)
+    }
+
     #[inline(never)]
     fn poll_to(
         &mut self,
         events: &mut Events,
-        mut limit: Limit,
+        limit: Limit,
+        call: &'static Location<'static>,
+    ) -> io::Result<()> {
+        self.poll_within(events, limit, call)
+    }
+
+    // Everything down to the kernel's call in one function.
+    #[inline(always)]
+    fn poll_within(
+        &mut self,
+        events: &mut Events,
+        limit: Limit,
         call: &'static Location<'static>,
     ) -> io::Result<()> {
         events.begin()?;
+        let gatherer = &mut self.gatherer;
+        let slept = match gatherer.gather_plainly(self.registry.shared(), events, limit.left()) {
+            Plainly::Found => {
+                self.ends(events);
+                return Ok(());
+            }
+            Plainly::Slept(outcome) => Some(outcome),
+            Plainly::NotTried => None,
+        };
+        self.poll_on(events, limit, call, slept)
+    }
+
+    /// The rest of a poll that has begun, and may have slept.
+    #[inline(never)]
+    fn poll_on(
+        &mut self,
+        events: &mut Events,
+        mut limit: Limit,
+        call: &'static Location<'static>,
+        slept: Option<io::Result<()>>,
+    ) -> io::Result<()> {
         let shared = self.registry.shared();
         if let Some(observer) = &shared.observer {
             observer.poll_begins(call, limit.left().is_none());
         }
         let gatherer = &mut self.gatherer;
         let left_some = !gatherer.pending.is_empty();
-        let outcome = gatherer.gather(shared, events, &mut limit);
-        events.end();
+        let outcome = gatherer.gather(shared, events, &mut limit, slept);
         let leaves_some = !gatherer.pending.is_empty();
         if left_some || leaves_some {
             shared.ready.leave_behind(leaves_some)?;
         }
-        gatherer.metrics.events += events.len() as u64;
-        trace!("polled {} events", events.len());
+        self.ends(events);
         outcome
+    }
+
+    fn ends(&mut self, events: &mut Events) {
+        events.end();
+        self.gatherer.metrics.events += events.len() as u64;
+        trace!("polled {} events", events.len());
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -593,15 +641,17 @@ impl Builder {
         if let Some(busy_poll) = self.busy_poll {
             selector.busy_poll(&busy_poll)?;
         }
+        let observer = Observer::new_if(self.diagnostics);
+        let gatherer = Gatherer::new(self.options, observer.is_some());
         let shared = Arc::new(Shared {
             id: PollId::new(),
             selector,
             ready: Arc::new(Ready::new(doorbell)),
-            observer: Observer::new_if(self.diagnostics),
+            observer,
         });
         Ok(Poll {
             registry: Registry::new(shared),
-            gatherer: Gatherer::new(self.options),
+            gatherer,
         })
     }
 }

@@ -71,11 +71,17 @@ impl Ready {
     pub(crate) fn take(&self, pending: &mut Pending) -> Option<Duration> {
         let old = pending.len();
         self.list.take(pending);
-        // Relaxed: whoever sets it nudges afterwards, and `list.take` acquires the nudge.
-        if !self.has_timers.load(Relaxed) {
+        if !self.has_timers() {
             return None;
         }
         self.take_timers(old, pending)
+    }
+
+    /// Whether there ever was a timer.
+    #[inline]
+    pub(crate) fn has_timers(&self) -> bool {
+        // Relaxed: whoever sets it nudges afterwards, and a poller that takes the nudge has acquired it.
+        self.has_timers.load(Relaxed)
     }
 
     /// As `take`, of which `old` entries were there before.

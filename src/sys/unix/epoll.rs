@@ -98,18 +98,42 @@ impl Selector {
         buffer: &mut Buffer,
         events: &mut Vec<Event>,
         room: usize,
-        mut wait: Wait,
+        wait: Wait,
     ) -> io::Result<()> {
-        loop {
-            epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
-            trace!("epoll: {buffer:?}");
-            self.harvest(buffer, events);
-            if !events.is_empty() || buffer.events.len() < room {
-                return Ok(());
-            }
-            // The doorbell alone filled the batch: what it kept out has its turn now.
-            wait = Wait::NONE;
+        self.ask(buffer, events, room, wait)?;
+        if events.is_empty() && buffer.events.len() >= room {
+            return self.ask_again(buffer, events, room);
         }
+        Ok(())
+    }
+
+    /// The doorbell alone filled the batch: what it kept out has its turn now.
+    #[cold]
+    fn ask_again(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+    ) -> io::Result<()> {
+        // The doorbell may have been rung once more.
+        while events.is_empty() && buffer.events.len() >= room {
+            self.ask(buffer, events, room, Wait::NONE)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn ask(
+        &self,
+        buffer: &mut Buffer,
+        events: &mut Vec<Event>,
+        room: usize,
+        wait: Wait,
+    ) -> io::Result<()> {
+        epoll::wait(self.epoll.as_fd(), &mut buffer.events, room, wait)?;
+        trace!("epoll: {buffer:?}");
+        self.harvest(buffer, events);
+        Ok(())
     }
 
     #[inline]

@@ -158,6 +158,7 @@ fn wait_at_most(
     }
 }
 
+#[inline]
 fn wait_millis(
     epoll: BorrowedFd<'_>,
     list: &mut Vec<epoll_event>,
