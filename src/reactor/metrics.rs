@@ -43,8 +43,8 @@ pub struct Metrics {
     /// had been taken already or the backend had to look after itself.
     pub empty_wakes: u64,
     /// Notifications by wakers, user sources and channels that were delivered, each of those
-    /// counted that one event stands for. A channel without a bound makes one for all messages that
-    /// its receiver has not been told of yet.
+    /// counted that one event stands for. A channel makes one for all messages that its receiver has
+    /// not been told of yet.
     pub wakes: u64,
     /// Those of them that found another one pending, and cost one atomic operation.
     pub coalesced: u64,

@@ -44,6 +44,11 @@ impl Ready {
         }
     }
 
+    /// To be said by whoever will notify, before he does: from now on a poller that is awake is not rung for.
+    pub(crate) fn expect_notifications(&self) {
+        self.list.expect_pushes();
+    }
+
     /// Makes `entry` ready; the poller reports it once, however often this is called before.
     ///
     /// Async-signal-safe: atomics, and at most one system call.
@@ -117,6 +122,7 @@ impl Ready {
         schedule: Option<Schedule>,
         expirations: u64,
     ) -> io::Result<TimerKey> {
+        self.expect_notifications();
         let key = self.timers().insert(Arc::clone(entry));
         self.set_timer(key, schedule);
         if expirations > 0 {

@@ -30,6 +30,13 @@
 //!   wrote before to the poller's later clear.
 //! - `ReadyList::flags`: see [`ReadyList::watch`].
 //!
+//! # Polls that nobody notifies
+//!
+//! Many programs have sockets and nothing else. Until somebody says that he will push
+//! ([`ReadyList::expect_pushes`]) the head stays at [`asleep`] once the poller has slept, and neither going to
+//! sleep nor waking up writes to it. The price is a ring in vain, once: if the first source of user space is made
+//! after the poll has slept, and notified before the poll is called again.
+//!
 //! # Descriptors that others watch
 //!
 //! Someone who watches the poll's descriptor in a loop of his own never calls us before he
@@ -115,6 +122,8 @@ pub(crate) struct ReadyList {
 const WATCHED: u8 = 1;
 /// The poller holds entries that did not fit into the last batch of events.
 const LEFT_BEHIND: u8 = 2;
+/// There never was anybody to push: rest asleep.
+const QUIET: u8 = 4;
 
 /// The head while the poller sleeps: the address of no entry.
 fn asleep() -> *mut Entry {
@@ -125,7 +134,16 @@ impl ReadyList {
     pub(crate) fn new() -> Self {
         Self {
             head: AtomicPtr::new(ptr::null_mut()),
-            flags: AtomicU8::new(0),
+            flags: AtomicU8::new(QUIET),
+        }
+    }
+
+    /// From now on there is somebody to push, and who finds the poller awake shall not ring.
+    ///
+    /// Relaxed: a poller that does not see it yet rests asleep, and is rung for.
+    pub(crate) fn expect_pushes(&self) {
+        if self.flags.load(Relaxed) & QUIET != 0 {
+            self.flags.fetch_and(!QUIET, Relaxed);
         }
     }
 
@@ -160,7 +178,7 @@ impl ReadyList {
     pub(crate) fn take(&self, pending: &mut Pending) {
         // Relaxed: what is missed here is found before the poller sleeps.
         let head = self.head.load(Relaxed);
-        // Null is the rest of a list that nobody watches; whoever begins to watch it replaces null himself.
+        // Null is the rest of a list that is neither watched nor quiet; whoever begins to watch it replaces null himself.
         if !head.is_null() && (head != asleep() || self.rest() != asleep()) {
             self.take_all(pending);
         }
@@ -176,7 +194,8 @@ impl ReadyList {
                 append(chain, pending);
             }
             // A watcher that came between the two lines above saw the entries we took and left
-            // the head alone. It came before the swap then, so the flag is visible now.
+            // the head alone. It came before the swap then, so its flag is visible now. The end of the quiet need
+            // not be: at worst the head rests asleep once more.
             if rest == self.rest() {
                 return;
             }
@@ -186,6 +205,10 @@ impl ReadyList {
     /// Announces that the poller is about to sleep; `false` if something is ready.
     #[inline]
     pub(crate) fn go_to_sleep(&self) -> bool {
+        // Relaxed: whoever has pushed since then found it asleep, and has rung.
+        if self.head.load(Relaxed) == asleep() {
+            return true;
+        }
         // Release: a push that rings because of this happens after it. Acquire on failure is not
         // needed: `take` looks again.
         let outcome = self
@@ -200,7 +223,7 @@ impl ReadyList {
     /// Where the head is when the poller is awake and nothing is ready.
     #[inline]
     fn rest(&self) -> *mut Entry {
-        if self.flags.load(Relaxed) & WATCHED == 0 {
+        if self.flags.load(Relaxed) & (WATCHED | QUIET) == 0 {
             ptr::null_mut()
         } else {
             asleep()
@@ -518,6 +541,31 @@ mod loom_tests {
             waking.join().unwrap();
             let is_reported = !pending.is_empty();
             assert!(is_reported || is_readable.load(Acquire) == 1);
+        });
+    }
+
+    #[test]
+    fn loom_the_first_push_wakes_a_poller_that_has_slept_in_quiet() {
+        loom::model(|| {
+            let model = Model::new();
+            assert!(model.list.go_to_sleep());
+            assert_eq!(model.look(), []);
+            let entry = waker(Token(1));
+            let waking = thread::spawn({
+                let (model, entry) = (Arc::clone(&model), Arc::clone(&entry));
+                move || {
+                    model.list.expect_pushes();
+                    model.notify(&entry);
+                }
+            });
+            assert_eq!(model.poll(), [Token(1)]);
+            waking.join().unwrap();
+            // After a look at the latest it is known to be awake.
+            model.look();
+            let rings = model.rings.load(Relaxed);
+            model.notify(&entry);
+            assert_eq!(model.rings.load(Relaxed), rings);
+            assert_eq!(model.look(), [Token(1)]);
         });
     }
 

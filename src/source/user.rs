@@ -207,6 +207,7 @@ impl registry::Source for Source {
             ready: StdArc::clone(&registry.shared().ready),
             entry: Entry::new(report),
         };
+        registration.ready.expect_notifications();
         registration.set(state.readiness)?;
         state.registration = Some(registration);
         self.membership.enter(registry);

@@ -92,9 +92,11 @@ impl Waker {
     /// # fn main() {}
     /// ```
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
+        let ready = StdArc::clone(&registry.shared().ready);
+        ready.expect_notifications();
         Ok(Self {
             entry: Entry::new(Report::waker(token)),
-            ready: StdArc::clone(&registry.shared().ready),
+            ready,
         })
     }
 

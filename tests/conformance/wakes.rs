@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc};
 use std::thread;
+use std::time::Duration;
 
 use wakeful::net::UdpSocket;
 use wakeful::{Events, Interest, Poll, Token, Waker};
@@ -303,6 +304,23 @@ fn w5_wakes_of_an_awake_poll_ring_no_doorbell() {
             assert_eq!(poll_now(&mut poll, &mut events), [0, 1, 2, 3]);
         }
         assert_eq!(poll.metrics().doorbells, 0);
+    });
+}
+
+/// A poll without wakers need not say when it is awake.
+#[test]
+fn w5_a_first_waker_after_a_sleep_rings_in_vain_once_at_most() {
+    on_each_backend(|backend| {
+        let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(8));
+        for round in 0..100 {
+            poll.poll(&mut events, Some(Duration::from_micros(10)))
+                .unwrap();
+            assert_eq!(tokens(&events), []);
+            let waker = Waker::new(poll.registry(), Token(round)).unwrap();
+            waker.wake().unwrap();
+            assert_eq!(poll_now(&mut poll, &mut events), [round]);
+        }
+        assert!(poll.metrics().doorbells <= 1);
     });
 }
 
