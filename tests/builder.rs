@@ -290,7 +290,7 @@ mod of_processes {
     use std::ffi::OsStr;
 
     use super::*;
-    use crate::stress::program::program;
+    use crate::stress::program::{output, program};
 
     /// Set in the child, to what `Poll::new` has to say there.
     const EXPECTED: &str = "WAKEFUL_TEST_EXPECTED";
@@ -307,7 +307,7 @@ mod of_processes {
         if let Some(value) = value {
             child.env("WAKEFUL_BACKEND", value);
         }
-        let output = child.output().unwrap();
+        let output = output(&mut child).unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(
             output.status.success() && said.contains("1 passed"),

@@ -18,7 +18,6 @@ use wakeful::{channel, user, Backend, Events, Interest, Poll, Token, Waker};
 mod patience;
 #[path = "common/pipe.rs"]
 mod pipe;
-#[cfg(not(target_family = "wasm"))]
 #[path = "common/program.rs"]
 mod program;
 
@@ -499,6 +498,7 @@ mod of_unix_sockets {
 
     #[test]
     fn a_unix_socket_that_nobody_serves_refuses() {
+        let _undisturbed = program::nothing_starts();
         let folder = Folder::new("refused");
         is(UnixStream::connect(folder.socket()), ErrorKind::NotFound);
         drop(UnixListener::bind(folder.socket()).unwrap());
@@ -519,6 +519,7 @@ mod of_unix_sockets {
 
     #[test]
     fn writing_to_nobody_is_a_broken_pipe() {
+        let _undisturbed = program::nothing_starts();
         let (mut sender, receiver) = pipe::new().unwrap();
         drop(receiver);
         is(sender.write(b"lost"), ErrorKind::BrokenPipe);
@@ -583,6 +584,7 @@ const LOOPBACK: &str = "127.0.0.1:0";
 
 /// Runs a test with what makes a poll, once for each backend.
 fn on_every_backend(test: impl Fn(&dyn Fn() -> Poll)) {
+    let _undisturbed = program::nothing_starts();
     assert!(!Backend::available().is_empty());
     for &backend in Backend::available() {
         test(&|| Poll::builder().backend(backend).build().unwrap());
@@ -660,12 +662,12 @@ fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     if std::env::var_os(IS_CHILD).is_some() {
         return body();
     }
-    let output = program::program(std::env::current_exe().unwrap())
+    let mut child = program::program(std::env::current_exe().unwrap());
+    child
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .envs(variables.iter().copied())
-        .env(IS_CHILD, "1")
-        .output()
-        .unwrap();
+        .env(IS_CHILD, "1");
+    let output = program::output(&mut child).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("1 passed"),

@@ -6,7 +6,7 @@ use std::process::Output;
 #[path = "program.rs"]
 pub(crate) mod program;
 
-use program::program;
+use program::{nothing_starts, output, program, Undisturbed};
 
 /// Set in the process of an isolated test, to what it has to do there.
 const ROLE: &str = "WAKEFUL_TEST_ROLE";
@@ -37,13 +37,19 @@ pub(crate) fn isolated(name: &str, scenario: impl FnOnce()) {
     );
 }
 
+/// Held while a test runs that may depend on what it closes being closed. A process of `isolated` has one test only, which
+/// may start others itself.
+pub(crate) fn undisturbed() -> Option<Undisturbed> {
+    role().is_none().then(nothing_starts)
+}
+
 /// Runs one test of this file as a process of its own.
 pub(crate) fn run_again(name: &str, role: &str) -> Output {
-    let output = program(env::current_exe().unwrap())
+    let mut again = program(env::current_exe().unwrap());
+    again
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(ROLE, role)
-        .output()
-        .unwrap();
+        .env(ROLE, role);
+    let output = output(&mut again).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         !output.status.success() || said.contains("1 passed"),

@@ -21,6 +21,9 @@ pub(crate) use patience::PATIENCE;
 mod isolated;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use isolated::*;
+/// Where nothing can be started.
+#[cfg(target_family = "wasm")]
+pub(crate) fn undisturbed() {}
 #[cfg(unix)]
 #[path = "signals.rs"]
 mod signals;
@@ -38,6 +41,7 @@ pub(crate) fn poll_with_room(backend: Backend) -> (Poll, Events) {
 
 /// Runs the test on each backend that the system has, and names it on standard error.
 pub(crate) fn on_each_backend(test: impl Fn(Backend)) {
+    let _undisturbed = undisturbed();
     // Miri does not know poll(2).
     let known = |backend: &&Backend| !cfg!(miri) || **backend != Backend::Poll;
     for &backend in Backend::available().iter().filter(known) {
