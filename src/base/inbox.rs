@@ -163,15 +163,13 @@ impl<T> Inbox<T> {
     /// Waits until the receiver makes room, or is gone, or for no reason.
     #[cold]
     fn wait<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        state.waiting += 1;
         // Relaxed, here and in `received`: both are read-modify-writes of one word, of which one sees the other.
         let word = self.unreceived.fetch_or(WAITED_FOR, Relaxed);
         if self.note_unreceived(&mut state, word) {
-            if state.waiting == 0 {
-                self.unreceived.fetch_and(!WAITED_FOR, Relaxed);
-            }
+            self.one_waits_no_more(&mut state);
             return state;
         }
-        state.waiting += 1;
         let mut state = self
             .room
             .wait(state)
@@ -180,13 +178,12 @@ impl<T> Inbox<T> {
             state.woken -= 1;
         } else {
             // For no reason, or by what was meant for another, who finds himself here then.
-            self.nobody_waits_after(&mut state);
+            self.one_waits_no_more(&mut state);
         }
         state
     }
 
-    /// One of those who wait does not any more.
-    fn nobody_waits_after(&self, state: &mut State<T>) {
+    fn one_waits_no_more(&self, state: &mut State<T>) {
         state.waiting -= 1;
         if state.waiting == 0 {
             self.unreceived.fetch_and(!WAITED_FOR, Relaxed);
@@ -232,7 +229,7 @@ impl<T> Inbox<T> {
         let mut state = self.state();
         if state.waiting > 0 {
             state.woken += 1;
-            self.nobody_waits_after(&mut state);
+            self.one_waits_no_more(&mut state);
             drop(state);
             self.room.notify_one();
         }
