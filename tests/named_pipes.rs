@@ -1269,3 +1269,56 @@ fn pipes_come_and_go_on_many_threads_while_one_polls() {
     }
     assert_eq!(world.look().len(), 0);
 }
+
+/// What a thread does that has ended when this returns.
+fn on_a_thread_that_ends<T: Send>(does: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(does).join().unwrap())
+}
+
+#[test]
+fn a_write_outlives_the_thread_that_began_it() {
+    let mut world = World::new();
+    let (server, client) = world.pair();
+    let bytes = some_bytes(1 << 20);
+    on_a_thread_that_ends(|| assert_eq!((&server).write(&bytes).unwrap(), bytes.len()));
+    world.expect_bytes(CLIENT, &client, &bytes);
+    world.expect(SERVER, |event| event.is_writable() && !event.is_error());
+}
+
+#[test]
+fn a_write_outlives_the_thread_that_began_it_and_dropped_the_pipe() {
+    let mut world = World::new();
+    let (mut server, client) = world.pair();
+    let bytes = some_bytes(1 << 20);
+    on_a_thread_that_ends(|| {
+        assert_eq!(server.write(&bytes).unwrap(), bytes.len());
+        drop(server);
+    });
+    world.expect_bytes(CLIENT, &client, &bytes);
+    assert_eq!(world.read(CLIENT, &client, &mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn waiting_for_a_client_outlives_the_thread_that_began_it() {
+    let mut world = World::new();
+    let (name, server) = world.server();
+    on_a_thread_that_ends(|| assert_would_block(server.connect()));
+    let client = open(&name);
+    let event = world.expect(SERVER, Event::is_writable);
+    assert!(!event.is_error());
+    server.connect().unwrap();
+    drop(client);
+}
+
+#[test]
+fn reading_ahead_outlives_the_thread_that_began_it() {
+    let mut world = World::new();
+    let (mut server, mut client) = world.pair();
+    on_a_thread_that_ends(|| {
+        let registry = world.poll.registry();
+        registry.reregister(&mut server, SERVER, both()).unwrap();
+        assert_would_block(server.read(&mut [0; 8]));
+    });
+    client.write_all(b"late").unwrap();
+    world.expect_bytes(SERVER, &server, b"late");
+}

@@ -25,7 +25,7 @@ use crate::source::user::{self, SetReadiness};
 use crate::sys::handle::handle_conversions;
 use crate::sys::named_pipe;
 use crate::sys::operation::{Listed, Owner};
-use crate::sys::overlapped::{self, Operation};
+use crate::sys::overlapped::{Handle, Operation};
 use crate::sys::pipe_state::{
     self as state, Connect, Connecting, PipeState, Reading, Writing, Wrote,
     ERROR_OPERATION_ABORTED, ERROR_PIPE_LISTENING,
@@ -67,6 +67,11 @@ use crate::sys::pipe_state::{
 ///
 /// A handle belongs to the poll with which it was first registered, for good: that is a rule of the system.
 /// It can be deregistered and registered again there, as often as wanted.
+///
+/// # Threads
+///
+/// Any thread may use the pipe. What one has begun goes on when it ends: the system would cancel operations that have an
+/// event of their own, and none of these has.
 ///
 /// # Dropping
 ///
@@ -136,7 +141,7 @@ pub struct NamedPipe {
 
 /// What the poller gets at, too.
 struct Shared {
-    handle: Arc<OwnedHandle>,
+    handle: Arc<Handle>,
     readiness: SetReadiness,
     state: Mutex<State>,
 }
@@ -327,7 +332,7 @@ impl NamedPipe {
 
     fn wrap(handle: OwnedHandle) -> Self {
         let (source, readiness) = user::source();
-        let handle = Arc::new(handle);
+        let handle = Arc::new(Handle::new(handle));
         let operation = || Operation::new(Arc::clone(&handle));
         let state = State {
             pipe: PipeState::default(),
@@ -367,8 +372,8 @@ impl NamedPipe {
                 "the pipe belongs to the `Poll` that it was first registered with",
             ));
         }
-        registry.shared().selector.attach(self.handle())?;
-        overlapped::skip_packets(self.handle());
+        let port = registry.shared().selector.port();
+        self.shared.handle.attach(port)?;
         let owner: Weak<Shared> = Arc::downgrade(&self.shared);
         let owner: Weak<dyn Owner> = owner;
         self.listed = Some(Listed::new(self.shared.state().addresses(), &owner));

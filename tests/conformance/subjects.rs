@@ -18,7 +18,7 @@ use crate::common::expect_event;
 use crate::stress::{on_each_backend, poll_now, poll_of};
 
 /// A source, and the two things that a mode is about.
-pub(crate) trait Subject {
+pub(crate) trait Subject: Send {
     fn name(&self) -> &'static str;
     /// Whether its I/O passes through the crate; if not, edges may be spurious on poll(2).
     fn is_seen(&self) -> bool;
@@ -32,11 +32,11 @@ struct Case<S> {
     name: &'static str,
     is_seen: bool,
     source: S,
-    make_ready: Box<dyn FnMut(&mut S)>,
+    make_ready: Box<dyn FnMut(&mut S) + Send>,
     drain: fn(&mut S),
 }
 
-impl<S: Source> Subject for Case<S> {
+impl<S: Source + Send> Subject for Case<S> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -58,10 +58,10 @@ impl<S: Source> Subject for Case<S> {
     }
 }
 
-fn case<S: Source + 'static>(
+fn case<S: Source + Send + 'static>(
     name: &'static str,
     source: S,
-    make_ready: impl FnMut(&mut S) + 'static,
+    make_ready: impl FnMut(&mut S) + Send + 'static,
     drain: fn(&mut S),
 ) -> Box<dyn Subject> {
     Box::new(Case {
@@ -76,11 +76,11 @@ fn case<S: Source + 'static>(
 /// A socket, or a descriptor, that the crate knows nothing of: its owner uses it behind our back.
 pub(crate) struct Foreign<T>(pub(crate) T);
 
-impl<T: Read + AsRaw + 'static> Foreign<T> {
+impl<T: Read + AsRaw + Send + 'static> Foreign<T> {
     fn case(
         name: &'static str,
         owner: T,
-        make_ready: impl FnMut(&mut Foreign<T>) + 'static,
+        make_ready: impl FnMut(&mut Foreign<T>) + Send + 'static,
     ) -> Box<dyn Subject> {
         Box::new(Case {
             name,

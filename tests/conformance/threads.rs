@@ -12,7 +12,7 @@ use wakeful::{user, Events, Interest, Token, Waker};
 use crate::modes::MODES;
 use crate::poller::{Poller, WAKE};
 use crate::stress::{
-    on_each_backend, poll_of, poll_some, tokens, wait_until_asleep, Dice, PATIENCE,
+    on_each_backend, poll_now, poll_of, poll_some, tokens, wait_until_asleep, Dice, PATIENCE,
 };
 use crate::subjects::{loopback, subjects, tcp_pair};
 use crate::FIRST;
@@ -254,4 +254,40 @@ fn p3_timers_sources_and_wakers_are_used_by_many_threads_while_they_are_register
             poll_some(&mut poll, &mut events);
         }
     });
+}
+
+/// On Windows the system calls back what a thread has asked for when that thread ends.
+#[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
+fn p4_what_a_thread_has_begun_outlives_it() {
+    on_each_backend(|backend| {
+        for mode in MODES.map(|mode| mode(Interest::READABLE)) {
+            for mut subject in subjects() {
+                eprintln!("source: {}, mode: {mode:?}", subject.name());
+                let (mut poll, mut events) = (poll_of(backend), Events::with_capacity(4));
+                let registry = poll.registry();
+                on_a_thread_that_ends(|| {
+                    registry.register(subject.source(), FIRST, mode).unwrap();
+                });
+                for round in 0..3 {
+                    on_a_thread_that_ends(|| {
+                        // Asks the system, and ends before the answer.
+                        assert_eq!(poll_now(&mut poll, &mut events), [], "round {round}");
+                    });
+                    on_a_thread_that_ends(|| subject.make_ready());
+                    poll_some(&mut poll, &mut events);
+                    assert_eq!(tokens(&events), [FIRST.0]);
+                    let registry = poll.registry();
+                    on_a_thread_that_ends(|| {
+                        subject.drain();
+                        registry.reregister(subject.source(), FIRST, mode).unwrap();
+                    });
+                }
+            }
+        }
+    });
+}
+
+fn on_a_thread_that_ends(does: impl FnOnce() + Send) {
+    thread::scope(|scope| scope.spawn(does).join().unwrap());
 }

@@ -37,7 +37,6 @@
 //! [`Arm`]: crate::sys::rearm::Arm
 
 use std::io;
-use std::os::windows::io::BorrowedHandle;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -115,11 +114,11 @@ impl Selector {
         busy_poll::needs_epoll()
     }
 
-    /// From now on the end of an operation on `handle` ends a wait, and is handed to
+    /// The end of an operation on a handle that is attached to this port ends a wait, and is handed to
     /// [`operation::complete`].
     #[cfg_attr(not(feature = "os-ext"), allow(dead_code))]
-    pub(crate) fn attach(&self, handle: BorrowedHandle<'_>) -> io::Result<()> {
-        self.shared.port.attach_operations(handle)
+    pub(crate) fn port(&self) -> Arc<Port> {
+        Arc::clone(&self.shared.port)
     }
 
     pub(crate) fn select(

@@ -17,10 +17,14 @@ use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle,
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+#[cfg(feature = "os-ext")]
+use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "os-ext")]
+use windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER;
 use windows_sys::Win32::Foundation::{
-    ERROR_INVALID_PARAMETER, HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_TIMEOUT, WAIT_TIMEOUT,
+    HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, STATUS_TIMEOUT, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::System::Threading::INFINITE;
 use windows_sys::Win32::System::IO::{
@@ -65,8 +69,8 @@ pub(crate) enum Packet {
 
 impl Port {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: opens a port and attaches nothing; one thread at a time is to be let through.
-        let port = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1) };
+        // SAFETY: opens a port and attaches nothing.
+        let port = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, ALL) };
         if port.is_null() {
             return Err(io::Error::last_os_error());
         }
@@ -79,7 +83,8 @@ impl Port {
     }
 
     /// From now on what is completed on `handle` makes packets here. It cannot be undone.
-    pub(crate) fn attach_operations(&self, handle: BorrowedHandle<'_>) -> io::Result<()> {
+    #[cfg(feature = "os-ext")]
+    pub(super) fn attach_operations(&self, handle: BorrowedHandle<'_>) -> io::Result<()> {
         let outcome = self.attach(handle, Origin::Operation);
         outcome.map_err(|err| match err.raw_os_error().map(|code| code as u32) {
             Some(ERROR_INVALID_PARAMETER) => io::Error::new(
@@ -147,7 +152,40 @@ impl Port {
         unsafe { packets.entries.set_len(taken as usize) };
         Ok(())
     }
+
+    /// Takes packets and puts them back, behind those that are there.
+    ///
+    /// How an operation has ended the system may write down not when it ends, but when its packet is taken: by
+    /// the poller, who may not come for a while, or never. Whoever waits for the end of an operation stirs.
+    #[cfg(feature = "os-ext")]
+    pub(super) fn stir(&self) {
+        const SOME: usize = 64;
+        let mut packets = Packets::default();
+        if self.wait(&mut packets, SOME, Wait::NONE).is_err() {
+            return;
+        }
+        for entry in &packets.entries {
+            // Memory is short if that fails. A packet is not to be lost.
+            while self.post(entry).is_err() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    #[cfg(feature = "os-ext")]
+    fn post(&self, entry: &OVERLAPPED_ENTRY) -> io::Result<()> {
+        let (key, overlapped) = (entry.lpCompletionKey, entry.lpOverlapped);
+        let length = entry.dwNumberOfBytesTransferred;
+        // SAFETY: the port is open; the packet means what it meant when it was taken, and is taken once more.
+        check(unsafe {
+            PostQueuedCompletionStatus(self.handle.as_raw_handle(), length, key, overlapped)
+        })
+    }
 }
+
+/// Threads that a port lets through at once. A thread counts from its first wait at a port on, also while it does
+/// something else; so if there were a limit, one that computes could keep another from its packets.
+const ALL: u32 = i32::MAX as u32;
 
 impl Port {
     /// Whether the time was over before there was a packet.
@@ -313,6 +351,29 @@ mod tests {
         assert_eq!(relative(Duration::from_nanos(100)), -1);
         assert_eq!(relative(Duration::from_micros(50)), -500);
         assert_eq!(relative(Duration::MAX), i64::MIN);
+    }
+
+    #[cfg(feature = "os-ext")]
+    #[test]
+    fn stirring_loses_no_packet() {
+        let port = Port::new().unwrap();
+        let mut packets = Packets::default();
+        port.stir();
+        port.ring().unwrap();
+        let afar = 8 as *mut OVERLAPPED;
+        let entry = OVERLAPPED_ENTRY {
+            lpCompletionKey: Origin::Operation as usize,
+            lpOverlapped: afar,
+            ..OVERLAPPED_ENTRY::default()
+        };
+        port.post(&entry).unwrap();
+        port.stir();
+        port.wait(&mut packets, 8, Wait::NONE).unwrap();
+        let taken: Vec<_> = packets.take(&port).collect();
+        assert!(
+            matches!(taken[..], [Packet::Doorbell, Packet::Operation(at)] if at == afar),
+            "{taken:?}"
+        );
     }
 
     #[test]

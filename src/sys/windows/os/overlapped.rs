@@ -3,20 +3,28 @@
 //!
 //! An [`Operation`] owns its buffer, its `OVERLAPPED` and a share of the handle. While it is in
 //! flight nobody else gets at the memory, and it is not freed before the kernel is done with it: who
-//! drops an operation cancels it *and waits* for its end. Each has an event of its own, since a file
-//! handle says only that some operation is over.
+//! drops an operation cancels it *and waits* for its end.
 //!
 //! Whether it is over is asked of the `OVERLAPPED` and not told by packets, so it makes no
 //! difference whether the system posts one for an operation that is over at once.
 //!
+//! # Threads
+//!
+//! The system cancels what a thread has begun when that thread ends. Not so operations on a handle that belongs to a
+//! completion port, but only those *without an event*: these belong to nobody. So none has an event here.
+//!
+//! The price is that nothing tells of an end but a packet, and that the system may write the end into the `OVERLAPPED`
+//! only when somebody takes that packet. So whoever waits for an end [stirs](Port::stir) the port.
+//!
 //! Reference: [ReadFile][read], [WriteFile][write], [ConnectNamedPipe][connect],
-//! [GetOverlappedResult][result], [CancelIoEx][cancel].
+//! [GetOverlappedResult][result], [CancelIoEx][cancel]; ["Canceling Pending I/O Operations"][ends].
 //!
 //! [read]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-readfile
 //! [write]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile
 //! [connect]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-connectnamedpipe
 //! [result]: https://learn.microsoft.com/windows/win32/api/ioapiset/nf-ioapiset-getoverlappedresult
 //! [cancel]: https://learn.microsoft.com/windows/win32/fileio/cancelioex-func
+//! [ends]: https://learn.microsoft.com/windows/win32/fileio/canceling-pending-i-o-operations
 
 #![allow(unsafe_code)]
 
@@ -27,13 +35,13 @@ use std::ops::Range;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{fence, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use windows_sys::core::BOOL;
 use windows_sys::Win32::Foundation::{
-    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_OPERATION_ABORTED,
+    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_MORE_DATA, ERROR_OPERATION_ABORTED, HANDLE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     ReadFile, SetFileCompletionNotificationModes, WriteFile,
@@ -41,12 +49,53 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::Pipes::ConnectNamedPipe;
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 
-use super::wait::{self, Ending};
+use super::iocp::Port;
+use super::wait;
 use crate::base::outcome::Outcome;
+use crate::sys::rearm::Backoff;
+
+/// What operations are begun on, and the port that is told of their ends.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    handle: OwnedHandle,
+    port: OnceLock<Arc<Port>>,
+}
+
+impl Handle {
+    /// One that was opened with `FILE_FLAG_OVERLAPPED`.
+    pub(crate) fn new(handle: OwnedHandle) -> Self {
+        Self {
+            handle,
+            port: OnceLock::new(),
+        }
+    }
+
+    /// Lets packets come to `port`, for good; but none for operations that are over at once: whoever begins them
+    /// sees it.
+    pub(crate) fn attach(&self, port: Arc<Port>) -> io::Result<()> {
+        const SKIP_COMPLETION_PORT_ON_SUCCESS: u8 = 1;
+        port.attach_operations(self.handle.as_handle())?;
+        // SAFETY: the handle is open. A failure leaves packets that say nothing new.
+        unsafe { SetFileCompletionNotificationModes(self.raw(), SKIP_COMPLETION_PORT_ON_SUCCESS) };
+        // The system attaches a handle once, so there is none yet.
+        self.port.get_or_init(|| port);
+        Ok(())
+    }
+
+    fn raw(&self) -> HANDLE {
+        self.handle.as_raw_handle()
+    }
+}
+
+impl AsHandle for Handle {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.handle.as_handle()
+    }
+}
 
 /// One operation at a time, begun again and again.
 pub(crate) struct Operation {
-    handle: Arc<OwnedHandle>,
+    handle: Arc<Handle>,
     memory: NonNull<Memory>,
     /// The kernel uses the memory.
     in_flight: bool,
@@ -56,8 +105,6 @@ pub(crate) struct Operation {
 struct Memory {
     overlapped: OVERLAPPED,
     buffer: Vec<u8>,
-    /// Signaled when the operation is over. Made when it is first needed.
-    event: Option<OwnedHandle>,
 }
 
 // SAFETY: the memory is the operation's own; while it is in flight it is the kernel's, who does not
@@ -67,12 +114,11 @@ unsafe impl Send for Operation {}
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    /// One that is not in flight, on a handle that was opened with `FILE_FLAG_OVERLAPPED`.
-    pub(crate) fn new(handle: Arc<OwnedHandle>) -> Self {
+    /// One that is not in flight. It is to be begun when the handle was attached, and not before.
+    pub(crate) fn new(handle: Arc<Handle>) -> Self {
         let memory = Box::new(Memory {
             overlapped: OVERLAPPED::default(),
             buffer: Vec::new(),
-            event: None,
         });
         Self {
             handle,
@@ -100,7 +146,7 @@ impl Operation {
         if let Err(outcome) = self.prepare() {
             return outcome;
         }
-        let (handle, overlapped) = (self.handle.as_raw_handle(), self.overlapped());
+        let (handle, overlapped) = (self.handle.raw(), self.overlapped());
         // SAFETY: the handle is open; the `OVERLAPPED` is the kernel's until the operation is over.
         let begun = unsafe { ConnectNamedPipe(handle, overlapped) };
         self.began(begun)
@@ -114,7 +160,7 @@ impl Operation {
         };
         memory.buffer.resize(room, 0);
         let (bytes, length) = (memory.buffer.as_mut_ptr(), length(room));
-        let (handle, overlapped) = (self.handle.as_raw_handle(), self.overlapped());
+        let (handle, overlapped) = (self.handle.raw(), self.overlapped());
         // SAFETY: the handle is open; so many bytes and the `OVERLAPPED` are the kernel's until the
         // operation is over.
         let begun = unsafe { ReadFile(handle, bytes, length, ptr::null_mut(), overlapped) };
@@ -159,16 +205,11 @@ impl Operation {
         };
         let bytes = memory.buffer.get(part).unwrap_or_default();
         let (bytes, length) = (bytes.as_ptr(), length(bytes.len()));
-        let (handle, overlapped) = (self.handle.as_raw_handle(), self.overlapped());
+        let (handle, overlapped) = (self.handle.raw(), self.overlapped());
         // SAFETY: the handle is open; so many bytes and the `OVERLAPPED` are the kernel's until the
         // operation is over.
         let begun = unsafe { WriteFile(handle, bytes, length, ptr::null_mut(), overlapped) };
         self.began(begun)
-    }
-
-    /// How the operation that was begun last is going, or has ended: that is told once.
-    pub(crate) fn outcome(&mut self) -> Outcome {
-        self.result(false)
     }
 
     /// Calls the operation back, and returns when the kernel is done with it, one way or another: that is how it
@@ -179,24 +220,29 @@ impl Operation {
         }
         // SAFETY: the handle is open, and the `OVERLAPPED` that of an operation. A failure says that
         // it is over.
-        unsafe { CancelIoEx(self.handle.as_raw_handle(), self.overlapped()) };
-        // Twice would be enough for an event that was signaled by mistake, see `be_left`.
-        for _ in 0..1000 {
-            let outcome = self.result(true);
+        unsafe { CancelIoEx(self.handle.raw(), self.overlapped()) };
+        // Mostly it is over at once, or as soon as a poller is done with the packet.
+        for attempt in 0..1000 {
+            let outcome = self.settled();
             if outcome != Outcome::Pending {
                 return outcome;
             }
-            if let Some(event) = self.event() {
-                // A failure makes the next wait another look.
-                let _ = wait::reset(event.as_handle());
+            if attempt < 100 {
+                thread::yield_now();
+            } else {
+                thread::sleep(Duration::from_millis(1));
             }
-            let outcome = self.result(false);
-            if outcome != Outcome::Pending {
-                return outcome;
-            }
-            thread::yield_now();
         }
         Outcome::Pending
+    }
+
+    /// As `outcome`, also if nobody takes the packet.
+    fn settled(&mut self) -> Outcome {
+        match (self.outcome(), self.handle.port.get()) {
+            (Outcome::Pending, Some(port)) => port.stir(),
+            (outcome, _) => return outcome,
+        }
+        self.outcome()
     }
 
     /// Leaves the operation to itself: what it uses is given back when it is over, on a thread of
@@ -207,11 +253,14 @@ impl Operation {
             return;
         }
         let next = Self::new(Arc::clone(&self.handle));
-        let left = Left {
+        let mut left = Left {
             operation: mem::replace(self, next),
             until: Instant::now() + within,
+            pause: Backoff::SHORTEST,
         };
-        left.wait(Ending::Signaled);
+        if let Some(pause) = left.look() {
+            wait::look_again(left, pause, Left::look);
+        }
     }
 
     /// The memory for the next operation. An error is what to say instead of beginning it.
@@ -221,13 +270,7 @@ impl Operation {
         }
         // SAFETY: nothing is in flight, so the memory is ours.
         let memory = unsafe { self.memory.as_mut() };
-        let event = match memory.event.take() {
-            Some(event) => event,
-            None => wait::event().map_err(|err| Outcome::Failed(code(&err)))?,
-        };
         memory.overlapped = OVERLAPPED::default();
-        memory.overlapped.hEvent = event.as_raw_handle();
-        memory.event = Some(event);
         Ok(memory)
     }
 
@@ -244,16 +287,16 @@ impl Operation {
         self.outcome()
     }
 
-    fn result(&mut self, wait: bool) -> Outcome {
+    /// How the operation that was begun last is going, or has ended: that is told once.
+    pub(crate) fn outcome(&mut self) -> Outcome {
         if !self.in_flight {
             // There is nothing that could end.
             return Outcome::Failed(ERROR_OPERATION_ABORTED);
         }
         let mut moved = 0;
-        let handle = self.handle.as_raw_handle();
+        let handle = self.handle.raw();
         // SAFETY: the handle is open, and the `OVERLAPPED` that of an operation on it.
-        let done =
-            unsafe { GetOverlappedResult(handle, self.overlapped(), &mut moved, BOOL::from(wait)) };
+        let done = unsafe { GetOverlappedResult(handle, self.overlapped(), &mut moved, 0) };
         let outcome = match done {
             0 => match last_error() {
                 ERROR_IO_INCOMPLETE => return Outcome::Pending,
@@ -276,11 +319,6 @@ impl Operation {
         outcome
     }
 
-    fn event(&self) -> Option<&OwnedHandle> {
-        // SAFETY: the event is made before the operation begins, and does not change meanwhile.
-        unsafe { &(*self.memory.as_ptr()).event }.as_ref()
-    }
-
     fn overlapped(&self) -> *mut OVERLAPPED {
         // SAFETY: the memory is allocated; only the address is taken.
         unsafe { ptr::addr_of_mut!((*self.memory.as_ptr()).overlapped) }
@@ -291,27 +329,17 @@ impl Operation {
 struct Left {
     operation: Operation,
     until: Instant,
+    pause: Backoff,
 }
 
 impl Left {
-    /// Keeps what the operation uses until it is over, or called back because the time is.
-    ///
-    /// Its event may have been signaled for the one before, by mistake: the system says in the
-    /// `OVERLAPPED` that an operation is over, and signals its event *afterwards*. Who begins another
-    /// one in between has the event signaled early. So the signal is taken back, and the question
-    /// asked after that: if the operation is not over then, its own signal is still to come.
-    fn wait(mut self, ending: Ending) {
-        if ending == Ending::TimedOut {
-            return; // and drops it
+    /// When to look again; not any more if the operation is over, or is to be called back because the time is.
+    fn look(&mut self) -> Option<Duration> {
+        if self.operation.settled() != Outcome::Pending {
+            return None;
         }
-        let event = self.operation.event();
-        let Some(event) = event.and_then(|event| event.try_clone().ok()) else {
-            return;
-        };
-        if wait::reset(event.as_handle()).is_ok() && self.operation.outcome() == Outcome::Pending {
-            let within = self.until.saturating_duration_since(Instant::now());
-            wait::then(event, within, self, Self::wait);
-        }
+        let left = self.until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| self.pause.next().min(left))
     }
 }
 
@@ -334,15 +362,6 @@ impl fmt::Debug for Operation {
     }
 }
 
-/// No packets for operations that are over at once: whoever begins them sees it.
-pub(crate) fn skip_packets(handle: BorrowedHandle<'_>) {
-    const SKIP_COMPLETION_PORT_ON_SUCCESS: u8 = 1;
-    // SAFETY: the handle is open. A failure leaves packets that say nothing new.
-    unsafe {
-        SetFileCompletionNotificationModes(handle.as_raw_handle(), SKIP_COMPLETION_PORT_ON_SUCCESS)
-    };
-}
-
 /// The kernel's mark in an `OVERLAPPED` that it is not done with.
 const STATUS_PENDING: usize = 0x103;
 
@@ -352,12 +371,8 @@ fn length(bytes: usize) -> u32 {
 }
 
 fn last_error() -> u32 {
-    code(&io::Error::last_os_error())
-}
-
-fn code(err: &io::Error) -> u32 {
-    err.raw_os_error()
-        .map_or(ERROR_OPERATION_ABORTED, |code| code as u32)
+    let code = io::Error::last_os_error().raw_os_error();
+    code.map_or(ERROR_OPERATION_ABORTED, |code| code as u32)
 }
 
 #[cfg(test)]
@@ -365,27 +380,39 @@ mod tests {
     use std::fs::{File, OpenOptions};
     use std::io::Read;
 
-    use windows_sys::Win32::System::Threading::SetEvent;
-
     use super::*;
+    use crate::base::wait::Wait;
+    use crate::sys::windows::os::iocp::Packets;
     use crate::sys::windows::os::named_pipe;
 
     /// Only a failing test waits for so long.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn both_ends(name: &str) -> (Arc<OwnedHandle>, File) {
+    fn both_ends(name: &str, port: &Arc<Port>) -> (Arc<Handle>, File) {
         let name = format!(r"\\.\pipe\wakeful-{name}-{}", std::process::id());
-        let server = named_pipe::create(name.as_ref()).unwrap();
+        let server = Handle::new(named_pipe::create(name.as_ref()).unwrap());
+        server.attach(Arc::clone(port)).unwrap();
         let client = OpenOptions::new().read(true).write(true).open(&name);
         (Arc::new(server), client.unwrap())
     }
 
+    /// Begins a write that nobody reads, on a thread that ends.
+    fn write_too_much(server: &Arc<Handle>, bytes: &[u8]) -> Operation {
+        let mut write = Operation::new(Arc::clone(server));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(write.write(&[IoSlice::new(bytes)]), Outcome::Pending);
+            });
+        });
+        write
+    }
+
     #[test]
     fn a_write_that_nobody_reads_is_left_for_so_long_and_no_longer() {
-        let (server, mut client) = both_ends("nobody-reads");
+        let port = Arc::new(Port::new().unwrap());
+        let (server, mut client) = both_ends("nobody-reads", &port);
         let bytes = vec![7; 1 << 20];
-        let mut write = Operation::new(Arc::clone(&server));
-        assert_eq!(write.write(&[IoSlice::new(&bytes)]), Outcome::Pending);
+        let mut write = write_too_much(&server, &bytes);
         let within = Duration::from_millis(20);
         let start = Instant::now();
         write.linger(within);
@@ -404,29 +431,31 @@ mod tests {
     }
 
     #[test]
-    fn an_early_signal_neither_ends_a_write_that_is_left_nor_frees_what_is_called_back() {
-        let (server, mut client) = both_ends("early-signal");
-        let signal = |operation: &Operation| {
-            let event = operation.event().unwrap().as_raw_handle();
-            // SAFETY: the handle is open.
-            assert_ne!(unsafe { SetEvent(event) }, 0);
-        };
-
-        let mut read = Operation::new(Arc::clone(&server));
-        assert_eq!(read.read(16), Outcome::Pending);
-        signal(&read);
-        let called_back = Outcome::Failed(ERROR_OPERATION_ABORTED);
-        assert_eq!(read.cancel(), called_back);
-        assert!(!read.in_flight);
-
+    fn a_write_that_is_left_goes_on_without_its_thread_and_its_poll() {
+        let port = Arc::new(Port::new().unwrap());
+        let (server, mut client) = both_ends("left", &port);
         let bytes = vec![7; 1 << 20];
-        let mut write = Operation::new(Arc::clone(&server));
-        assert_eq!(write.write(&[IoSlice::new(&bytes)]), Outcome::Pending);
-        signal(&write);
+        let mut write = write_too_much(&server, &bytes);
         write.linger(PATIENCE);
-        drop((read, write, server));
+        drop((write, server, port));
         let mut came = Vec::new();
         client.read_to_end(&mut came).unwrap();
         assert!(came == bytes, "{} bytes came", came.len());
+    }
+
+    #[test]
+    fn what_is_called_back_is_over_and_the_poller_is_told() {
+        let port = Arc::new(Port::new().unwrap());
+        let (server, _client) = both_ends("called-back", &port);
+        let called_back = Outcome::Failed(ERROR_OPERATION_ABORTED);
+        let mut packets = Packets::default();
+        for _ in 0..3 {
+            let mut read = Operation::new(Arc::clone(&server));
+            assert_eq!(read.read(16), Outcome::Pending);
+            assert_eq!(read.cancel(), called_back);
+            assert!(!read.in_flight);
+            port.wait(&mut packets, 8, Wait::AtMost(PATIENCE)).unwrap();
+            assert_eq!(packets.take(&port).count(), 1);
+        }
     }
 }

@@ -8,32 +8,36 @@
 //! call goes on when it is dropped. Nobody else's code runs within a call, so nobody can
 //! drop a wait there.
 //!
-//! Reference: [RegisterWaitForSingleObject][register], [UnregisterWaitEx][unregister].
+//! What the system cannot wait for is looked at now and then, on a thread of the pool too.
+//!
+//! Reference: [RegisterWaitForSingleObject][register], [UnregisterWaitEx][unregister],
+//! [CreateThreadpoolTimer][timer].
 //!
 //! [register]: https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-registerwaitforsingleobject
 //! [unregister]: https://learn.microsoft.com/windows/win32/api/threadpoollegacyapiset/nf-threadpoollegacyapiset-unregisterwaitex
+//! [timer]: https://learn.microsoft.com/windows/win32/api/threadpoolapiset/nf-threadpoolapiset-createthreadpooltimer
 
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
 use std::fmt;
 use std::io;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    HANDLE, INVALID_HANDLE_VALUE, WAIT_ABANDONED, WAIT_OBJECT_0, WAIT_TIMEOUT,
+    FILETIME, HANDLE, INVALID_HANDLE_VALUE, WAIT_ABANDONED, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, RegisterWaitForSingleObject, ResetEvent, UnregisterWaitEx, WaitForSingleObject,
-    INFINITE, WAITORTIMERCALLBACK, WT_EXECUTEONLYONCE,
+    CloseThreadpoolTimer, CreateThreadpoolTimer, RegisterWaitForSingleObject, SetThreadpoolTimer,
+    UnregisterWaitEx, WaitForSingleObject, INFINITE, PTP_CALLBACK_INSTANCE, PTP_TIMER,
+    WT_EXECUTEONLYONCE,
 };
 
+use super::iocp::relative;
 use super::{check, library};
-use crate::base::wait::div_ceil;
 
 /// Who is called when the object is signaled, on a thread of the system.
 pub(crate) trait Signaled: Send + Sync {
@@ -57,10 +61,20 @@ unsafe impl<S: Signaled> Sync for Wait<S> {}
 impl<S: Signaled> Wait<S> {
     /// Waits for `object`, and calls `context` when it is signaled, maybe at once.
     pub(crate) fn new(object: OwnedHandle, context: Arc<S>) -> io::Result<Self> {
+        library::stay_loaded()?;
         let pointer = Arc::as_ptr(&context).cast::<c_void>();
-        // SAFETY: the context and the object are kept until no call goes on, see `drop`.
-        let wait =
-            unsafe { register(object.as_raw_handle(), Some(called::<S>), pointer, INFINITE) }?;
+        let mut wait = ptr::null_mut();
+        // SAFETY: the handle is open. The context and the object are kept until no call goes on, see `drop`.
+        check(unsafe {
+            RegisterWaitForSingleObject(
+                &mut wait,
+                object.as_raw_handle(),
+                Some(called::<S>),
+                pointer,
+                INFINITE,
+                WT_EXECUTEONLYONCE,
+            )
+        })?;
         Ok(Self {
             wait,
             _context: context,
@@ -94,141 +108,66 @@ unsafe extern "system" fn called<S: Signaled>(context: *mut c_void, _timed_out: 
     context.signaled();
 }
 
-/// Hands `value` over when `object` is signaled, or when that has not happened `within` that time; drops it at once
-/// if it cannot be waited for.
-pub(crate) fn then<T: Send>(
-    object: OwnedHandle,
-    within: Duration,
-    value: T,
-    hand_over: fn(T, Ending),
-) {
-    let pending = Box::new(Pending {
-        wait: AtomicPtr::new(ptr::null_mut()),
-        has_timed_out: AtomicBool::new(false),
-        object,
-        value,
-        hand_over,
+/// Looks at `value` after `pause`, and after each pause that a look says is to follow; then drops it, as it does at once
+/// if the system has no timer to spare.
+pub(crate) fn look_again<T: Send>(value: T, pause: Duration, look: fn(&mut T) -> Option<Duration>) {
+    let looked_at = Box::into_raw(Box::new(LookedAt { value, look }));
+    let timer = library::stay_loaded().map_or(0, |()| {
+        // SAFETY: the context is kept until a call of this timer frees it.
+        unsafe { CreateThreadpoolTimer(Some(call_look::<T>), looked_at.cast(), ptr::null()) }
     });
-    let object = pending.object.as_raw_handle();
-    let pending = Box::into_raw(pending);
-    // SAFETY: `pending` is freed by the later one of us and the call.
-    match unsafe {
-        register(
-            object,
-            Some(end_pending::<T>),
-            pending.cast(),
-            millis(within),
-        )
-    } {
-        Ok(wait) => {
-            // SAFETY: not freed yet: the call leaves that to us if it comes before this.
-            let before = unsafe { &(*pending).wait }.swap(wait, Ordering::AcqRel);
-            if before == CALLED {
-                // SAFETY: the call has left it to us.
-                unsafe { finish(wait, pending) };
-            }
-        }
-        // SAFETY: there is no call, so it is ours alone.
-        Err(_) => drop(unsafe { Box::from_raw(pending) }),
+    if timer == 0 {
+        // SAFETY: it came from a box, and there is no call.
+        drop(unsafe { Box::from_raw(looked_at) });
+        return;
     }
+    // SAFETY: the timer was just made, and makes its first call after this.
+    unsafe { expire_after(timer, pause) };
 }
 
-/// How a wait has ended that had a limit.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Signaled,
-    TimedOut,
-}
-
-/// What is kept until an object is signaled.
-struct Pending<T> {
-    /// Null; then the wait, or `CALLED`. Whoever comes second frees all.
-    wait: AtomicPtr<c_void>,
-    /// Said by the call.
-    has_timed_out: AtomicBool,
-    object: OwnedHandle,
+/// What is looked at by one call after the other.
+struct LookedAt<T> {
     value: T,
-    hand_over: fn(T, Ending),
+    look: fn(&mut T) -> Option<Duration>,
 }
 
-/// The value that no wait has: the object was signaled before the wait was known.
-const CALLED: HANDLE = INVALID_HANDLE_VALUE;
-
-/// The pool's call for [`then`].
+/// The pool's call for [`look_again`].
 ///
 /// # Safety
 ///
-/// The context is that of `then`, and this is the only call for it.
-unsafe extern "system" fn end_pending<T: Send>(context: *mut c_void, timed_out: bool) {
-    let pending = context.cast::<Pending<T>>();
-    // SAFETY: as below. Relaxed: whoever comes second sees it by the exchange.
-    unsafe { &(*pending).has_timed_out }.store(timed_out, Ordering::Relaxed);
-    // SAFETY: freed by the second one to swap.
-    let wait = unsafe { &(*pending).wait }.swap(CALLED, Ordering::AcqRel);
-    if !wait.is_null() {
-        // SAFETY: `then` has swapped first, and left it to us.
-        unsafe { finish(wait, pending) };
+/// The context is that of `look_again`, and no other call for it goes on.
+unsafe extern "system" fn call_look<T: Send>(
+    _call: PTP_CALLBACK_INSTANCE,
+    context: *mut c_void,
+    timer: PTP_TIMER,
+) {
+    let context = context.cast::<LookedAt<T>>();
+    // SAFETY: nobody else uses it until the timer is set again or closed.
+    let looked_at = unsafe { &mut *context };
+    if let Some(pause) = (looked_at.look)(&mut looked_at.value) {
+        // SAFETY: the timer is open, and makes its next call after this; nothing is touched here any more.
+        unsafe { expire_after(timer, pause) };
+        return;
     }
-}
-
-/// Ends the wait, without waiting for the call that may go on, and hands over what was kept.
-///
-/// # Safety
-///
-/// The wait is registered, and `pending` is used by nobody else any more.
-unsafe fn finish<T>(wait: HANDLE, pending: *mut Pending<T>) {
-    // SAFETY: as the caller promises. It says that the call goes on, if it is made there.
-    unsafe { UnregisterWaitEx(wait, ptr::null_mut()) };
+    // SAFETY: the timer is open; it makes no further call, and the system frees it after this one.
+    unsafe { CloseThreadpoolTimer(timer) };
     // SAFETY: it came from a box, and is ours alone.
-    let pending = unsafe { Box::from_raw(pending) };
-    let ending = match pending.has_timed_out.into_inner() {
-        true => Ending::TimedOut,
-        false => Ending::Signaled,
-    };
-    (pending.hand_over)(pending.value, ending);
+    drop(unsafe { Box::from_raw(context) });
 }
 
-/// What the system takes for "for ever" is too long to be a limit. Rounded up.
-fn millis(within: Duration) -> u32 {
-    u32::try_from(div_ceil(within.as_nanos(), 1_000_000))
-        .map_or(INFINITE - 1, |millis| millis.min(INFINITE - 1))
-}
-
-/// Lets the pool wait for an object, once, and for so many milliseconds.
+/// Lets the timer expire once.
 ///
 /// # Safety
 ///
-/// The object and what the context points to are kept until no call goes on.
-unsafe fn register(
-    object: HANDLE,
-    call: WAITORTIMERCALLBACK,
-    context: *const c_void,
-    millis: u32,
-) -> io::Result<HANDLE> {
-    library::stay_loaded()?;
-    let mut wait = ptr::null_mut();
-    // SAFETY: the handle is open; the caller keeps what the call needs.
-    check(unsafe {
-        RegisterWaitForSingleObject(&mut wait, object, call, context, millis, WT_EXECUTEONLYONCE)
-    })?;
-    Ok(wait)
-}
-
-/// An event that stays signaled until it is reset; not signaled.
-pub(crate) fn event() -> io::Result<OwnedHandle> {
-    // SAFETY: no attributes and no name are given.
-    let event = unsafe { CreateEventW(ptr::null(), 1, 0, ptr::null()) };
-    if event.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the handle is new, so nobody else owns it.
-    Ok(unsafe { OwnedHandle::from_raw_handle(event) })
-}
-
-/// Takes the signal back.
-pub(crate) fn reset(event: BorrowedHandle<'_>) -> io::Result<()> {
-    // SAFETY: the handle is open.
-    check(unsafe { ResetEvent(event.as_raw_handle()) }).map(drop)
+/// The timer is open.
+unsafe fn expire_after(timer: PTP_TIMER, pause: Duration) {
+    let due = relative(pause);
+    let due = FILETIME {
+        dwLowDateTime: due as u32,
+        dwHighDateTime: (due >> 32) as u32,
+    };
+    // SAFETY: as the caller promises; the time outlives the call.
+    unsafe { SetThreadpoolTimer(timer, &due, 0, 0) };
 }
 
 /// Whether the object is signaled; takes what there is to take.
