@@ -180,7 +180,7 @@ fn connected_to_nobody(poll: &Poll) -> UdpSocket {
 #[test]
 #[cfg_attr(
     not(unix),
-    ignore = "nobody is told there: on Windows such errors are turned off, on WASI there are none"
+    ignore = "on Windows it is the error of a receive only (see windows_sockets.rs), on WASI there is none"
 )]
 fn nobody_there_is_an_event_and_an_error() {
     for (mut poll, mut events) in polls() {
@@ -197,7 +197,7 @@ fn nobody_there_is_an_event_and_an_error() {
 #[test]
 #[cfg_attr(
     not(unix),
-    ignore = "nobody is told there: on Windows such errors are turned off, on WASI there are none"
+    ignore = "on Windows it is the error of a receive only (see windows_sockets.rs), on WASI there is none"
 )]
 fn each_error_after_would_block_is_an_event() {
     for (mut poll, mut events) in polls() {

@@ -1,4 +1,4 @@
-//! What is the sockets' own on Windows: errors that are turned off, handles that are not inherited, requests that
+//! What is the sockets' own on Windows: errors that are turned off and on, handles that are not inherited, requests that
 //! end with their thread, with their socket, or with their poll.
 
 #![cfg(all(windows, feature = "os-poll", feature = "net"))]
@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{self, SocketAddr};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wakeful::event::Event;
 use wakeful::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixSocketAddr, UnixStream};
@@ -67,6 +67,41 @@ fn a_datagram_that_finds_nobody_does_not_end_a_receive_loop() {
             });
             assert_eq!(received.unwrap(), (5, friend.local_addr().unwrap()));
         }
+    }
+}
+
+/// One that is connected has no others whom the error would concern.
+#[test]
+fn a_connected_socket_hears_that_nobody_is_there() {
+    let gone = || net::UdpSocket::bind(loopback()).unwrap().local_addr();
+    let connected_std = || {
+        let socket = net::UdpSocket::bind(loopback()).unwrap();
+        socket.connect(gone().unwrap()).unwrap();
+        UdpSocket::try_from(socket).unwrap()
+    };
+    let connected = || {
+        let socket = UdpSocket::bind(loopback()).unwrap();
+        socket.connect(gone().unwrap()).unwrap();
+        socket
+    };
+    for mut socket in [connected(), connected_std()] {
+        let (mut poll, mut events) = polls().next().unwrap();
+        poll.registry()
+            .register(&mut socket, SOURCE, Interest::READABLE)
+            .unwrap();
+        socket.send(b"anybody?").unwrap();
+        // Not for long: under Wine, where this fails, everybody would wait for it.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let received = loop {
+            match socket.recv(&mut [0; 16]) {
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    assert!(Instant::now() < deadline, "nobody was told");
+                    poll.poll_until(&mut events, deadline).unwrap();
+                }
+                outcome => break outcome,
+            }
+        };
+        assert_kind(received, ErrorKind::ConnectionReset);
     }
 }
 

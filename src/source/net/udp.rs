@@ -24,8 +24,9 @@ use crate::sys::socket::{self, SockRef};
 /// Windows, left alone, makes an error of a *receive* when an earlier datagram found nobody
 /// (`WSAECONNRESET`), or came too far (`WSAENETRESET`): one peer that has gone would end the receive loop for
 /// all others. So both are turned off (`SIO_UDP_CONNRESET`, `SIO_UDP_NETRESET`) on the sockets that are
-/// opened here, and by `TryFrom` on those of `std`; `from_std` leaves a socket as it is. And a datagram that does not fit into the buffer, which
-/// other systems cut, is the error `WSAEMSGSIZE` (10040) there; the buffer is filled.
+/// opened here, and by `TryFrom` on those of `std`; `from_std` leaves a socket as it is. [`connect`](UdpSocket::connect) turns
+/// the first one on again: that the one peer is not there is an error, as elsewhere. And a datagram that does not fit into
+/// the buffer, which other systems cut, is the error `WSAEMSGSIZE` (10040) there; the buffer is filled.
 ///
 /// # Examples
 ///
@@ -108,7 +109,7 @@ impl UdpSocket {
     /// # Platforms
     ///
     /// On Windows a receive may be the error of an earlier datagram that found nobody (`WSAECONNRESET`), unless that
-    /// was turned off; `try_from` does that, too.
+    /// was turned off; `try_from` does that, too, if the socket is not connected.
     ///
     /// # Panics
     ///
@@ -329,6 +330,10 @@ impl UdpSocket {
     /// - `ENETUNREACH`: there is no route.
     /// - `EAFNOSUPPORT`: `addr` is IPv6 and the socket IPv4.
     ///
+    /// If nobody is there the next receive may say so, once a datagram was sent:
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), on Windows
+    /// [`ConnectionReset`](io::ErrorKind::ConnectionReset).
+    ///
     /// # Examples
     ///
     /// ```
@@ -341,7 +346,9 @@ impl UdpSocket {
     /// # }
     /// ```
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
-        self.inner.connect(addr)
+        self.inner.connect(addr)?;
+        socket::heed_lost_datagrams(&*self.inner);
+        Ok(())
     }
 
     /// Allows to send to a broadcast address. Off in a new socket.

@@ -286,8 +286,12 @@ pub(crate) fn accept(listener: SockRef<'_>) -> io::Result<(Socket, SockAddr)> {
     Ok((connection, peer))
 }
 
-/// Only Windows makes an error of a receive because of a datagram that was sent.
+/// Only Windows has to be told to make an error of a receive, because of a datagram that was sent, where the socket is
+/// connected and nowhere else.
 pub(crate) fn ignore_lost_datagrams<S>(_socket: &S) {}
+
+/// See [`ignore_lost_datagrams`].
+pub(crate) fn heed_lost_datagrams<S>(_socket: &S) {}
 
 /// Whether operations on the socket return at once. A socket that cannot be asked counts as such:
 /// its first operation will tell.

@@ -27,8 +27,8 @@ pub(crate) use super::unix::{pair, peer_unix_address, unix_address};
 
 /// Opens a socket.
 ///
-/// A UDP socket does not fail because of datagrams that it has sent: left alone, Windows makes an error
-/// of the next *receive* when one could not be delivered.
+/// A UDP socket does not fail because of datagrams that it has sent to one of many: left alone, Windows makes an
+/// error of the next *receive* when one could not be delivered.
 pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
     let socket = new(domain, kind, protocol)?;
     socket.set_nonblocking(true)?;
@@ -38,12 +38,17 @@ pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io
     Ok(socket)
 }
 
-/// No receive fails because of a datagram that was sent.
-pub(crate) fn ignore_lost_datagrams(socket: &impl AsRawSocket) {
-    for code in [SIO_UDP_CONNRESET, SIO_UDP_NETRESET] {
-        // A provider that does not know the request has no such errors to turn off.
-        let _ = turn_off(socket, code);
-    }
+/// No receive fails because of a datagram that was sent, unless the socket is connected.
+pub(crate) fn ignore_lost_datagrams(socket: &impl AsSocket) {
+    let is_connected = SockRef::from(socket).peer_addr().is_ok();
+    // A provider that does not know the requests has no such errors to turn off.
+    let _ = set(socket, SIO_UDP_CONNRESET, is_connected);
+    let _ = set(socket, SIO_UDP_NETRESET, false);
+}
+
+/// The socket was connected: that its one peer is not there is an error of the next receive, as on other systems.
+pub(crate) fn heed_lost_datagrams(socket: &impl AsSocket) {
+    let _ = set(socket, SIO_UDP_CONNRESET, true);
 }
 
 /// Opens a socket that blocks.
@@ -64,17 +69,17 @@ fn explain(domain: Domain, err: io::Error) -> io::Error {
 }
 
 /// A request of `WSAIoctl` that takes a `BOOL`.
-fn turn_off(socket: &impl AsRawSocket, code: u32) -> io::Result<()> {
-    let off: windows_sys::core::BOOL = 0;
+fn set(socket: &impl AsSocket, code: u32, on: bool) -> io::Result<()> {
+    let on = windows_sys::core::BOOL::from(on);
     let mut length = 0;
     // SAFETY: what goes in outlives the call; nothing comes out; there is no `OVERLAPPED`, so the call
     // is over when it returns.
     let outcome = unsafe {
         WSAIoctl(
-            socket.as_raw_socket() as SOCKET,
+            socket.as_socket().as_raw_socket() as SOCKET,
             code,
-            ptr::addr_of!(off).cast(),
-            mem::size_of_val(&off) as u32,
+            ptr::addr_of!(on).cast(),
+            mem::size_of_val(&on) as u32,
             ptr::null_mut(),
             0,
             &mut length,
