@@ -324,15 +324,19 @@ impl Gatherer {
             if events.is_saturated() {
                 break;
             }
-            let Some(entry) = self.pending.pop_front() else {
+            let Some(queued) = self.pending.pop_front() else {
                 break;
             };
-            let times_queued = entry.clear();
+            if let Some(event) = queued.report().of_waker() {
+                self.count_wakes(queued.clear() as u64);
+                events.push(event);
+                continue;
+            }
+            let (times_queued, entry) = queued.clear_and_keep();
             let delivery = entry.report().deliver();
-            if matches!(entry.report().kind(), Kind::Waker | Kind::User) {
-                let wakes = (times_queued as u64).saturating_sub(delivery.was_again.into());
-                self.metrics.wakes += wakes;
-                self.metrics.coalesced += wakes.saturating_sub(1);
+            if entry.report().kind() == Kind::User {
+                let again = u64::from(delivery.was_again);
+                self.count_wakes((times_queued as u64).saturating_sub(again));
             }
             if let Some(event) = delivery.event {
                 events.push(event);
@@ -341,6 +345,11 @@ impl Gatherer {
                 queue(&entry, &mut self.pending);
             }
         }
+    }
+
+    fn count_wakes(&mut self, wakes: u64) {
+        self.metrics.wakes += wakes;
+        self.metrics.coalesced += wakes.saturating_sub(1);
     }
 }
 

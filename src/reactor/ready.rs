@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::base::sync::Arc;
-use crate::reactor::ready_list::{Entry, MustRing, Pending, ReadyList};
+use crate::reactor::ready_list::{Entry, MustRing, Owner, Pending, Queued, ReadyList};
 use crate::reactor::report::{Kind, Report};
 use crate::reactor::timers::{Change, Schedule, TimerKey, Timers};
 use crate::sys::Doorbell;
@@ -26,7 +26,7 @@ pub(crate) struct Ready {
     doorbell: Doorbell,
     /// How often the doorbell was rung.
     rings: AtomicUsize,
-    nudge: Arc<Entry>,
+    nudge: Owner,
     timers: Mutex<Timers>,
     /// Whether there ever was a timer: without one the clock is left alone.
     has_timers: AtomicBool,
@@ -162,8 +162,8 @@ impl Ready {
     }
 }
 
-fn is_nudge(entry: &Arc<Entry>) -> bool {
-    entry.report().kind() == Kind::Nudge
+fn is_nudge(queued: &Queued) -> bool {
+    queued.report().kind() == Kind::Nudge
 }
 
 impl fmt::Debug for Ready {

@@ -21,6 +21,26 @@
 //! pending already. Neither takes a lock or allocates, so a signal handler may notify; the push is
 //! a loop, but each round that fails means that another push succeeded.
 //!
+//! # Shares
+//!
+//! What is queued must outlive its owner, so the list has a count of it. But to count up at each push and down at
+//! each delivery would be two atomic operations more. So that count, the entry's *share*, is made with the
+//! entry: it lies there while the entry is not queued, goes with it through the list and the poller's queue
+//! ([`Queued`]), and is put back when the queueing ends. An owner that goes ([`Owner`]) says so in the word that counts
+//! notifications, `Entry::wakes`, and in the same step learns where the share is:
+//!
+//! | wakes | share | means |
+//! |---|---|---|
+//! | 0 | with the entry | not queued |
+//! | n | queued | notified n times |
+//! | `GONE` | given back | the owner is gone |
+//! | `GONE` and n | queued | and whoever ends the queueing gives it back |
+//!
+//! Ending the queueing exchanges the word for 0, which puts the share back; if that finds `GONE`, it says so again, as the
+//! owner has. In between the entry is as if it had an owner: that cannot harm it, as its share is given back only by
+//! who sets `GONE`. A notification that finds `GONE` and nothing else (another than the owner knows the
+//! entry) makes a new share.
+//!
 //! # Orderings
 //!
 //! - A push releases; [`ReadyList::take`] acquires. All pushes are read-modify-writes of one word,
@@ -45,6 +65,9 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::VecDeque;
+use std::mem;
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
@@ -56,55 +79,159 @@ use crate::reactor::report::Report;
 pub(crate) struct Entry {
     // The entry pushed before; owned by the list while the entry is queued.
     next: AtomicPtr<Entry>,
-    /// How often it was notified since it was delivered; not zero while it is queued.
+    /// How often it was notified since it was delivered, and whether its owner is gone.
     wakes: AtomicUsize,
     report: Report,
 }
 
+/// The owner is gone.
+const GONE: usize = 1 << (usize::BITS - 1);
 /// Counting stops here, so that the number can never come round to "not queued".
-const MANY: usize = usize::MAX / 2;
+const MANY: usize = GONE / 2;
 
 impl Entry {
-    pub(crate) fn new(report: Report) -> Arc<Self> {
-        Arc::new(Self {
+    /// An entry, its share, and who owns it.
+    #[allow(clippy::new_ret_no_self)]
+    pub(crate) fn new(report: Report) -> Owner {
+        let entry = Arc::new(Self {
             next: AtomicPtr::new(ptr::null_mut()),
             wakes: AtomicUsize::new(0),
             report,
-        })
+        });
+        mem::forget(Arc::clone(&entry));
+        Owner(entry)
     }
 
     pub(crate) fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Notes a notification; `true` if the entry was not queued, and has to be now.
-    fn count(&self) -> bool {
-        // AcqRel: see `clear`.
-        let before = self.wakes.fetch_add(1, AcqRel);
-        if before >= MANY {
-            self.wakes.fetch_sub(1, AcqRel);
+    /// Notes a notification; `Some` if the entry was not queued, and has to be now.
+    fn notify(this: &Arc<Self>) -> Option<Queued> {
+        // AcqRel: see `Queued::clear`.
+        let before = this.wakes.fetch_add(1, AcqRel);
+        if before & !GONE >= MANY {
+            this.wakes.fetch_sub(1, AcqRel);
         }
-        before == 0
+        if before & !GONE != 0 {
+            return None;
+        }
+        if before == GONE {
+            // The share was given back: here is another.
+            mem::forget(Arc::clone(this));
+        }
+        Some(Queued(NonNull::new(Arc::as_ptr(this).cast_mut())?))
     }
 
-    /// Ends the queueing, and says how many notifications it stood for.
+    /// Says that the owner is gone, and gives the share back if it is with the entry.
     ///
-    /// `next` is not ours any more afterwards.
-    pub(crate) fn clear(&self) -> usize {
-        // AcqRel: acquires what notifiers released that found it queued.
-        self.wakes.swap(0, AcqRel)
+    /// # Safety
+    ///
+    /// The pointer is that of an [`Arc`], of which there is a count until the word is changed.
+    unsafe fn give_up(entry: *const Self) {
+        // AcqRel: as in `Queued::clear`.
+        // SAFETY: as the caller promises.
+        if unsafe { &(*entry).wakes }.fetch_or(GONE, AcqRel) == 0 {
+            // SAFETY: the share was with the entry, and nobody gets it there any more.
+            drop(unsafe { Arc::from_raw(entry) });
+        }
     }
+}
+
+/// Who made an entry. When it goes, the entry goes as soon as it is not queued and nobody else has it.
+#[derive(Debug)]
+pub(crate) struct Owner(Arc<Entry>);
+
+impl Deref for Owner {
+    type Target = Arc<Entry>;
+
+    fn deref(&self) -> &Arc<Entry> {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // SAFETY: our own count lasts until after this.
+        unsafe { Entry::give_up(Arc::as_ptr(&self.0)) };
+    }
+}
+
+/// An entry that is queued, with its share.
+#[derive(Debug)]
+pub(crate) struct Queued(NonNull<Entry>);
+
+// SAFETY: it is a count of an entry, as an `Arc` is, and an entry may be used and dropped by any thread.
+unsafe impl Send for Queued {}
+// SAFETY: as above; a shared reference leads to the entry, which is shared anyway.
+unsafe impl Sync for Queued {}
+
+impl Queued {
+    /// Ends the queueing, and says how many notifications it stood for.
+    pub(crate) fn clear(self) -> usize {
+        let entry = self.into_raw();
+        // SAFETY: the share is handed over.
+        unsafe { put_back(entry) }
+    }
+
+    /// The same, for who has more to ask of the entry.
+    pub(crate) fn clear_and_keep(self) -> (usize, Arc<Entry>) {
+        let entry = self.0.as_ptr().cast_const();
+        // SAFETY: the pointer is that of an `Arc`, and the share is one count of it.
+        unsafe { Arc::increment_strong_count(entry) };
+        // SAFETY: this takes over the count that was added.
+        let entry = unsafe { Arc::from_raw(entry) };
+        (self.clear(), entry)
+    }
+
+    fn into_raw(self) -> *mut Entry {
+        let entry = self.0.as_ptr();
+        mem::forget(self);
+        entry
+    }
+}
+
+impl Deref for Queued {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        // SAFETY: the share keeps the entry.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// What was notified and never delivered.
+impl Drop for Queued {
+    fn drop(&mut self) {
+        // SAFETY: the share is handed over, and not used any more.
+        unsafe { put_back(self.0.as_ptr()) };
+    }
+}
+
+/// Puts a share back, which ends the queueing; how many notifications there were.
+///
+/// # Safety
+///
+/// The share is the caller's, who hands it over.
+unsafe fn put_back(entry: *const Entry) -> usize {
+    // AcqRel: acquires what notifiers released that found the entry queued.
+    // SAFETY: the share keeps the entry until then. `next` is not ours any more afterwards.
+    let before = unsafe { &(*entry).wakes }.swap(0, AcqRel);
+    if before & GONE != 0 {
+        // SAFETY: the share is with the entry, or queued anew. Only who finds `GONE` gives it back, and that
+        // is not set before we do.
+        unsafe { Entry::give_up(entry) };
+    }
+    before & !GONE
 }
 
 /// Queues an entry for the poller itself: no notification, and no doorbell.
 pub(crate) fn queue(entry: &Arc<Entry>, pending: &mut Pending) {
-    if entry.count() {
-        pending.push_back(Arc::clone(entry));
-    }
+    pending.extend(Entry::notify(entry));
 }
 
 /// Entries that were taken from the list and not reported yet, oldest first.
-pub(crate) type Pending = std::collections::VecDeque<Arc<Entry>>;
+pub(crate) type Pending = VecDeque<Queued>;
 
 /// Whether the doorbell has to be rung.
 #[must_use]
@@ -151,11 +278,10 @@ impl ReadyList {
     ///
     /// Async-signal-safe.
     pub(crate) fn push(&self, entry: &Arc<Entry>) -> MustRing {
-        if !entry.count() {
+        let Some(queued) = Entry::notify(entry) else {
             return MustRing(false);
-        }
-        // The list holds a count of its own, so the entry outlives its owner's handle.
-        let new = Arc::into_raw(Arc::clone(entry)).cast_mut();
+        };
+        let new = queued.into_raw();
         let mut head = self.head.load(Relaxed);
         loop {
             let below = if head == asleep() {
@@ -271,26 +397,95 @@ fn append(chain: *mut Entry, pending: &mut Pending) {
     let mut oldest_first = ptr::null_mut();
     let mut rest = chain;
     while let Some(entry) = NonNull::new(rest) {
-        // SAFETY: the chain was taken out of the list, whose count keeps each entry alive.
+        // SAFETY: the chain was taken out of the list, whose shares keep each entry alive.
         let entry = unsafe { entry.as_ref() };
         let below = entry.next.load(Relaxed);
         entry.next.store(oldest_first, Relaxed);
         oldest_first = rest;
         rest = below;
     }
-    while !oldest_first.is_null() {
-        // SAFETY: the pointer came from `Arc::into_raw` in `push`, and leaves the chain here: its
-        // count is taken over once.
-        let entry = unsafe { Arc::from_raw(oldest_first.cast_const()) };
-        oldest_first = entry.next.load(Relaxed);
-        pending.push_back(entry);
+    while let Some(entry) = NonNull::new(oldest_first) {
+        // The share that `push` has put into the chain leaves it here.
+        let queued = Queued(entry);
+        oldest_first = queued.next.load(Relaxed);
+        pending.push_back(queued);
     }
 }
 
 impl Drop for ReadyList {
     fn drop(&mut self) {
-        // What was notified and never polled; the counts are given back.
+        // What was notified and never polled; the shares are put back.
         self.take_all(&mut Pending::new());
+    }
+}
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+    use crate::base::token::Token;
+
+    fn counts(entry: &Arc<Entry>) -> usize {
+        Arc::strong_count(entry)
+    }
+
+    fn clear_all(list: &ReadyList) -> usize {
+        let mut pending = Pending::new();
+        list.take(&mut pending);
+        pending.into_iter().map(Queued::clear).sum()
+    }
+
+    #[test]
+    fn pushes_and_deliveries_count_nothing() {
+        let list = ReadyList::new();
+        let owner = Entry::new(Report::waker(Token(1)));
+        assert_eq!(counts(&owner), 2);
+        for _ in 0..3 {
+            let _ = list.push(&owner);
+            let _ = list.push(&owner);
+            assert_eq!(counts(&owner), 2);
+            assert_eq!(clear_all(&list), 2);
+            assert_eq!(counts(&owner), 2);
+        }
+    }
+
+    #[test]
+    fn the_share_goes_with_the_owner_or_after_the_delivery() {
+        let list = ReadyList::new();
+        for is_queued in [false, true] {
+            let owner = Entry::new(Report::waker(Token(1)));
+            let other = Arc::clone(&owner);
+            if is_queued {
+                let _ = list.push(&owner);
+            }
+            drop(owner);
+            assert_eq!(counts(&other), 1 + usize::from(is_queued));
+            assert_eq!(clear_all(&list), usize::from(is_queued));
+            assert_eq!(counts(&other), 1);
+            // Whoever else knows it can still queue it.
+            for _ in 0..2 {
+                let _ = list.push(&other);
+                assert_eq!(counts(&other), 2);
+                assert_eq!(clear_all(&list), 1);
+                assert_eq!(counts(&other), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_never_delivered_leaves_nothing() {
+        let list = ReadyList::new();
+        let owners = [1, 2, 3].map(|n| Entry::new(Report::waker(Token(n))));
+        let others = [0, 1, 2].map(|n| Arc::clone(&owners[n]));
+        for owner in &owners[..2] {
+            let _ = list.push(owner);
+        }
+        let mut pending = Pending::new();
+        list.take(&mut pending);
+        let _ = list.push(&owners[2]);
+        drop(owners);
+        drop(list);
+        drop(pending);
+        assert!(others.iter().all(|other| counts(other) == 1));
     }
 }
 
@@ -346,6 +541,13 @@ mod loom_tests {
             }
         }
 
+        /// Delivers what there is without asking what it reports; how many notifications there were.
+        fn clear_all(&self) -> usize {
+            let mut pending = Pending::new();
+            self.list.take(&mut pending);
+            pending.into_iter().map(Queued::clear).sum()
+        }
+
         fn look(&self) -> Vec<Token> {
             let mut pending = Pending::new();
             self.list.take(&mut pending);
@@ -356,14 +558,15 @@ mod loom_tests {
     fn deliver(pending: &mut Pending) -> Vec<Token> {
         pending
             .drain(..)
-            .map(|entry| {
-                entry.clear();
-                entry.report().deliver().event.expect("a waker's").token()
+            .map(|queued| {
+                let event = queued.report().of_waker().expect("a waker's");
+                queued.clear();
+                event.token()
             })
             .collect()
     }
 
-    fn waker(token: Token) -> Arc<Entry> {
+    fn waker(token: Token) -> Owner {
         Entry::new(Report::waker(token))
     }
 
@@ -481,6 +684,53 @@ mod loom_tests {
         });
     }
 
+    /// Loom counts the `Arc`s: a share that is given back twice, or never, is an error.
+    #[test]
+    fn loom_an_owner_that_goes_during_a_delivery_leaves_nothing() {
+        for notifies_again in [false, true] {
+            loom::model(move || {
+                let model = Model::new();
+                let owner = waker(Token(1));
+                model.notify(&owner);
+                let going = thread::spawn({
+                    let model = Arc::clone(&model);
+                    move || {
+                        if notifies_again {
+                            model.notify(&owner);
+                        }
+                        drop(owner);
+                    }
+                });
+                let mut wakes = model.clear_all();
+                going.join().unwrap();
+                wakes += model.clear_all();
+                assert_eq!(wakes, 1 + usize::from(notifies_again));
+            });
+        }
+    }
+
+    #[test]
+    fn loom_who_notifies_beside_an_owner_that_goes_brings_a_share_of_his_own() {
+        loom::model(|| {
+            let model = Model::new();
+            let owner = waker(Token(1));
+            let other = Arc::clone(&owner);
+            let notifying = thread::spawn({
+                let model = Arc::clone(&model);
+                move || {
+                    model.notify(&other);
+                    model.notify(&other);
+                }
+            });
+            let going = thread::spawn(move || drop(owner));
+            let mut wakes = model.clear_all();
+            notifying.join().unwrap();
+            going.join().unwrap();
+            wakes += model.clear_all();
+            assert_eq!(wakes, 2);
+        });
+    }
+
     #[test]
     fn loom_a_watched_descriptor_rings_for_what_is_not_reported() {
         loom::model(|| {
@@ -591,8 +841,8 @@ mod loom_tests {
             let mut look = || {
                 let mut pending = Pending::new();
                 model.list.take(&mut pending);
-                for entry in pending {
-                    entry.clear();
+                for queued in pending {
+                    let (_, entry) = queued.clear_and_keep();
                     events += usize::from(entry.report().deliver().event.is_some());
                 }
             };

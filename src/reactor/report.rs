@@ -26,7 +26,7 @@ pub(crate) struct Report {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Ready when it is notified, and not before it is notified again.
-    Waker,
+    Waker(Token),
     /// Ready for as long as it says so.
     User,
     /// As `User`; the poller itself notifies it.
@@ -70,12 +70,7 @@ impl Report {
     }
 
     pub(crate) fn waker(token: Token) -> Self {
-        Self::new(
-            Kind::Waker,
-            token,
-            Some(Interest::READABLE),
-            Readiness::READABLE,
-        )
+        Self::new(Kind::Waker(token), token, None, Readiness::EMPTY)
     }
 
     pub(crate) fn user(token: Token, interest: Interest, readiness: Readiness) -> Self {
@@ -97,6 +92,15 @@ impl Report {
 
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What is reported if it is a waker's: always the same, so that it can be had without a lock, and before the
+    /// delivery.
+    pub(crate) fn of_waker(&self) -> Option<Event> {
+        match self.kind {
+            Kind::Waker(token) => Some(Event::new(token, Readiness::READABLE)),
+            Kind::User | Kind::Timer | Kind::Nudge => None,
+        }
     }
 
     /// Adds to the readiness; whether there is something to report.

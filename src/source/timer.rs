@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc as StdArc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::interest::Interest;
-use crate::base::sync::Arc;
 use crate::base::token::Token;
 use crate::reactor::membership::Membership;
 use crate::reactor::ready::Ready;
-use crate::reactor::ready_list::Entry;
+use crate::reactor::ready_list::{Entry, Owner};
 use crate::reactor::registry::{Registry, Source};
 use crate::reactor::report::Report;
 use crate::reactor::timers::{Schedule, TimerKey};
@@ -70,8 +69,8 @@ pub struct Timer {
 enum State {
     Unregistered(Mutex<Idle>),
     Registered {
-        ready: StdArc<Ready>,
-        entry: Arc<Entry>,
+        ready: Arc<Ready>,
+        entry: Owner,
         key: TimerKey,
     },
 }
@@ -380,7 +379,7 @@ impl Source for Timer {
             schedule,
             expirations,
         } = self.state.leave();
-        let ready = StdArc::clone(&registry.shared().ready);
+        let ready = Arc::clone(&registry.shared().ready);
         let entry = Entry::new(Report::timer(token, interest));
         let key = ready.insert_timer(&entry, schedule, expirations)?;
         self.state = State::Registered { ready, entry, key };

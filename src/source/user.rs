@@ -10,7 +10,7 @@ use crate::base::sync::{Arc, AtomicBool};
 use crate::base::token::Token;
 use crate::reactor::membership::Membership;
 use crate::reactor::ready::Ready;
-use crate::reactor::ready_list::Entry;
+use crate::reactor::ready_list::{Entry, Owner};
 use crate::reactor::registry::{self, Registry};
 use crate::reactor::report::Report;
 
@@ -91,7 +91,7 @@ struct State {
 
 struct Registration {
     ready: StdArc<Ready>,
-    entry: Arc<Entry>,
+    entry: Owner,
 }
 
 impl SetReadiness {

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc as StdArc;
+use std::sync::Arc;
 
-use crate::base::sync::Arc;
 use crate::base::token::Token;
 use crate::reactor::ready::Ready;
-use crate::reactor::ready_list::Entry;
+use crate::reactor::ready_list::{Entry, Owner};
 use crate::reactor::registry::Registry;
 use crate::reactor::report::Report;
 
@@ -62,8 +61,8 @@ use crate::reactor::report::Report;
 /// # fn main() {}
 /// ```
 pub struct Waker {
-    entry: Arc<Entry>,
-    ready: StdArc<Ready>,
+    entry: Owner,
+    ready: Arc<Ready>,
 }
 
 impl Waker {
@@ -92,7 +91,7 @@ impl Waker {
     /// # fn main() {}
     /// ```
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
-        let ready = StdArc::clone(&registry.shared().ready);
+        let ready = Arc::clone(&registry.shared().ready);
         ready.expect_notifications();
         Ok(Self {
             entry: Entry::new(Report::waker(token)),
