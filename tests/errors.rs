@@ -14,13 +14,14 @@ use wakeful::net::{TcpListener, TcpStream, UdpSocket};
 use wakeful::time::Timer;
 use wakeful::{channel, user, Backend, Events, Interest, Poll, Token, Waker};
 
+#[path = "common/isolated.rs"]
+mod isolated;
 #[path = "common/patience.rs"]
 mod patience;
 #[path = "common/pipe.rs"]
 mod pipe;
-#[path = "common/program.rs"]
-mod program;
 
+use isolated::undisturbed;
 use patience::PATIENCE;
 
 const TOKEN: Token = Token(7);
@@ -150,7 +151,7 @@ mod making_a_poll {
     #[test]
     fn an_unknown_backend_in_the_environment_is_invalid_input() {
         let test = "making_a_poll::an_unknown_backend_in_the_environment_is_invalid_input";
-        in_child(test, &[("WAKEFUL_BACKEND", "select")], || {
+        isolated::isolated_with(&[("WAKEFUL_BACKEND", "select")], test, || {
             is(Poll::new(), ErrorKind::InvalidInput);
             // Who asks for one does not look there.
             on_every_backend(|new_poll| drop(new_poll()));
@@ -364,29 +365,25 @@ mod of_descriptors {
 
     #[test]
     fn too_many_open_files_are_emfile() {
-        in_child(
-            "of_descriptors::too_many_open_files_are_emfile",
-            &[],
-            || {
-                on_every_backend(|new_poll| {
-                    let (poll, listener) = (new_poll(), tcp_listener());
-                    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-                    let backend = poll.backend();
-                    with_no_descriptors_left(|| {
-                        is_code(Poll::builder().backend(backend).build(), libc::EMFILE);
-                        is_code(TcpListener::bind(LOOPBACK.parse().unwrap()), libc::EMFILE);
-                        is_code(listener.accept(), libc::EMFILE);
-                        is_code(pipe::new(), libc::EMFILE);
-                        // These need none.
-                        Waker::new(poll.registry(), TOKEN).unwrap();
-                        poll.registry().try_clone().unwrap();
-                    });
-                    // The connection still waits.
-                    listener.accept().unwrap();
-                    drop(client);
+        isolated::isolated("of_descriptors::too_many_open_files_are_emfile", || {
+            on_every_backend(|new_poll| {
+                let (poll, listener) = (new_poll(), tcp_listener());
+                let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                let backend = poll.backend();
+                with_no_descriptors_left(|| {
+                    is_code(Poll::builder().backend(backend).build(), libc::EMFILE);
+                    is_code(TcpListener::bind(LOOPBACK.parse().unwrap()), libc::EMFILE);
+                    is_code(listener.accept(), libc::EMFILE);
+                    is_code(pipe::new(), libc::EMFILE);
+                    // These need none.
+                    Waker::new(poll.registry(), TOKEN).unwrap();
+                    poll.registry().try_clone().unwrap();
                 });
-            },
-        );
+                // The connection still waits.
+                listener.accept().unwrap();
+                drop(client);
+            });
+        });
     }
 
     fn register_raw(poll: &Poll, fd: RawFd) -> io::Result<()> {
@@ -498,7 +495,7 @@ mod of_unix_sockets {
 
     #[test]
     fn a_unix_socket_that_nobody_serves_refuses() {
-        let _undisturbed = program::nothing_starts();
+        let _undisturbed = undisturbed();
         let folder = Folder::new("refused");
         is(UnixStream::connect(folder.socket()), ErrorKind::NotFound);
         drop(UnixListener::bind(folder.socket()).unwrap());
@@ -519,7 +516,7 @@ mod of_unix_sockets {
 
     #[test]
     fn writing_to_nobody_is_a_broken_pipe() {
-        let _undisturbed = program::nothing_starts();
+        let _undisturbed = undisturbed();
         let (mut sender, receiver) = pipe::new().unwrap();
         drop(receiver);
         is(sender.write(b"lost"), ErrorKind::BrokenPipe);
@@ -584,7 +581,7 @@ const LOOPBACK: &str = "127.0.0.1:0";
 
 /// Runs a test with what makes a poll, once for each backend.
 fn on_every_backend(test: impl Fn(&dyn Fn() -> Poll)) {
-    let _undisturbed = program::nothing_starts();
+    let _undisturbed = undisturbed();
     assert!(!Backend::available().is_empty());
     for &backend in Backend::available() {
         test(&|| Poll::builder().backend(backend).build().unwrap());
@@ -653,27 +650,6 @@ fn fill(stream: &mut impl Write) -> io::Result<()> {
     loop {
         stream.write(&[0; 65_536]).map(drop)?;
     }
-}
-
-/// Runs the rest of a test in a process of its own: `test` is its full name.
-#[cfg(not(target_family = "wasm"))]
-fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
-    const IS_CHILD: &str = "WAKEFUL_TEST_CHILD";
-    if std::env::var_os(IS_CHILD).is_some() {
-        return body();
-    }
-    let mut child = program::program(std::env::current_exe().unwrap());
-    child
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .envs(variables.iter().copied())
-        .env(IS_CHILD, "1");
-    let output = program::output(&mut child).unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 /// The operation failed, with the operating system's own code.

@@ -1,5 +1,8 @@
 //! Tests that have a process to themselves.
 
+// Every test is a crate of its own and uses a part of this.
+#![allow(dead_code)]
+
 use std::env;
 use std::process::Output;
 
@@ -24,11 +27,17 @@ pub(crate) fn role() -> Option<String> {
 /// `name` is the name of the test that calls.
 #[track_caller]
 pub(crate) fn isolated(name: &str, scenario: impl FnOnce()) {
+    isolated_with(&[], name, scenario);
+}
+
+/// The same, with these variables in its environment.
+#[track_caller]
+pub(crate) fn isolated_with(variables: &[(&str, &str)], name: &str, scenario: impl FnOnce()) {
     if role().is_some() {
         scenario();
         return;
     }
-    let output = run_again(name, "alone");
+    let output = run_with(variables, name, "alone");
     assert!(
         output.status.success(),
         "{}\n{}",
@@ -45,9 +54,14 @@ pub(crate) fn undisturbed() -> Option<Undisturbed> {
 
 /// Runs one test of this file as a process of its own.
 pub(crate) fn run_again(name: &str, role: &str) -> Output {
+    run_with(&[], name, role)
+}
+
+fn run_with(variables: &[(&str, &str)], name: &str, role: &str) -> Output {
     let mut again = program(env::current_exe().unwrap());
     again
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .envs(variables.iter().copied())
         .env(ROLE, role);
     let output = output(&mut again).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
