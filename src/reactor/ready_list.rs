@@ -110,7 +110,7 @@ impl Entry {
 
     /// Notes a notification; `Some` if the entry was not queued, and has to be now.
     fn notify(this: &Arc<Self>) -> Option<Queued> {
-        // AcqRel: see `Queued::clear`.
+        // AcqRel: see `put_back`.
         let before = this.wakes.fetch_add(1, AcqRel);
         if before & !GONE >= MANY {
             this.wakes.fetch_sub(1, AcqRel);
@@ -131,7 +131,7 @@ impl Entry {
     ///
     /// The pointer is that of an [`Arc`], of which there is a count until the word is changed.
     unsafe fn give_up(entry: *const Self) {
-        // AcqRel: as in `Queued::clear`.
+        // AcqRel: as in `put_back`.
         // SAFETY: as the caller promises.
         if unsafe { &(*entry).wakes }.fetch_or(GONE, AcqRel) == 0 {
             // SAFETY: the share was with the entry, and nobody gets it there any more.

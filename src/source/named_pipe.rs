@@ -19,7 +19,7 @@ use crate::base::interest::Interest;
 use crate::base::outcome::Outcome;
 use crate::base::readiness::Readiness;
 use crate::base::token::Token;
-use crate::reactor::registry::{self, Registry, Source};
+use crate::reactor::registry::{Registry, Source};
 use crate::source::forward::total;
 use crate::source::user::{self, SetReadiness};
 use crate::sys::handle::handle_conversions;
@@ -132,8 +132,6 @@ use crate::sys::pipe_state::{
 #[doc(alias = "CreateNamedPipe")]
 pub struct NamedPipe {
     source: user::Source,
-    /// The poll that the handle belongs to, once there is one.
-    poll: Option<Weak<registry::Shared>>,
     // Before the operations: no packet leads to them once they are gone.
     listed: Option<Listed>,
     shared: Arc<Shared>,
@@ -351,7 +349,6 @@ impl NamedPipe {
         });
         Self {
             source,
-            poll: None,
             listed: None,
             shared,
         }
@@ -363,8 +360,9 @@ impl NamedPipe {
 
     /// Lets the packets of this handle go to the poll of `registry`, for good.
     fn attach(&mut self, registry: &Registry) -> io::Result<()> {
-        if let Some(poll) = &self.poll {
-            if std::ptr::eq(Weak::as_ptr(poll), Arc::as_ptr(registry.shared())) {
+        let port = registry.shared().selector.port();
+        if let Some(own) = self.shared.handle.port() {
+            if Arc::ptr_eq(own, &port) {
                 return Ok(());
             }
             return Err(io::Error::new(
@@ -372,12 +370,10 @@ impl NamedPipe {
                 "the pipe belongs to the `Poll` that it was first registered with",
             ));
         }
-        let port = registry.shared().selector.port();
         self.shared.handle.attach(port)?;
         let owner: Weak<Shared> = Arc::downgrade(&self.shared);
         let owner: Weak<dyn Owner> = owner;
         self.listed = Some(Listed::new(self.shared.state().addresses(), &owner));
-        self.poll = Some(Arc::downgrade(registry.shared()));
         self.shared.state().is_attached = true;
         Ok(())
     }

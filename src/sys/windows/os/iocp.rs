@@ -120,16 +120,11 @@ impl Port {
         if self.is_rung.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        // SAFETY: the port is open; the packet carries no pointer.
-        let posted = unsafe {
-            PostQueuedCompletionStatus(
-                self.handle.as_raw_handle(),
-                0,
-                Origin::Doorbell as usize,
-                ptr::null(),
-            )
+        let packet = OVERLAPPED_ENTRY {
+            lpCompletionKey: Origin::Doorbell as usize,
+            ..OVERLAPPED_ENTRY::default()
         };
-        check(posted).map_err(|err| {
+        self.post(&packet).map_err(|err| {
             self.is_rung.store(false, Ordering::Release);
             err
         })
@@ -172,20 +167,16 @@ impl Port {
         }
     }
 
-    #[cfg(feature = "os-ext")]
+    /// Queues a packet: one that carries no pointer, or one that was taken.
     fn post(&self, entry: &OVERLAPPED_ENTRY) -> io::Result<()> {
         let (key, overlapped) = (entry.lpCompletionKey, entry.lpOverlapped);
         let length = entry.dwNumberOfBytesTransferred;
-        // SAFETY: the port is open; the packet means what it meant when it was taken, and is taken once more.
+        // SAFETY: the port is open. A packet that was taken means what it meant, and is taken once more.
         check(unsafe {
             PostQueuedCompletionStatus(self.handle.as_raw_handle(), length, key, overlapped)
         })
     }
 }
-
-/// Threads that a port lets through at once. A thread counts from its first wait at a port on, also while it does
-/// something else; so if there were a limit, one that computes could keep another from its packets.
-const ALL: u32 = i32::MAX as u32;
 
 impl Port {
     /// Whether the time was over before there was a packet.
@@ -274,6 +265,10 @@ pub(super) fn relative(time: Duration) -> i64 {
     let steps = div_ceil(time.as_nanos(), 100);
     i64::try_from(steps).map_or(i64::MIN, |steps| -steps)
 }
+
+/// Threads that a port lets through at once. A thread counts from its first wait at a port on, also while it does
+/// something else; so if there were a limit, one that computes could keep another from its packets.
+const ALL: u32 = i32::MAX as u32;
 
 /// More than that in one call only makes the list longer.
 pub(crate) const MOST_AT_ONCE: usize = 1024;

@@ -82,6 +82,11 @@ impl Handle {
         Ok(())
     }
 
+    /// The port that it was attached to.
+    pub(crate) fn port(&self) -> Option<&Arc<Port>> {
+        self.port.get()
+    }
+
     fn raw(&self) -> HANDLE {
         self.handle.as_raw_handle()
     }
@@ -238,7 +243,7 @@ impl Operation {
 
     /// As `outcome`, also if nobody takes the packet.
     fn settled(&mut self) -> Outcome {
-        match (self.outcome(), self.handle.port.get()) {
+        match (self.outcome(), self.handle.port()) {
             (Outcome::Pending, Some(port)) => port.stir(),
             (outcome, _) => return outcome,
         }
