@@ -33,9 +33,12 @@ use windows_sys::Win32::System::Pipes::{
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
 use windows_sys::Win32::System::IO::CreateIoCompletionPort;
 
+#[path = "common/brief_thread.rs"]
+mod brief_thread;
 #[path = "common/patience.rs"]
 mod patience;
 
+use brief_thread::on_a_thread_that_ends;
 use patience::PATIENCE;
 
 const SERVER: Token = Token(11);
@@ -1037,15 +1040,23 @@ fn a_pipe_that_only_writes_is_no_error() {
     assert!(!matches!(server.read(&mut buf), Err(err) if err.kind() == ErrorKind::WouldBlock));
 }
 
-#[test]
-fn what_was_accepted_is_delivered_after_the_drop() {
+/// All of the bytes come, and then the end.
+fn is_delivered(write_and_drop: impl FnOnce(NamedPipe, &[u8])) {
     let mut world = World::new();
-    let (mut server, client) = world.pair();
+    let (server, client) = world.pair();
     let bytes = some_bytes(1 << 20);
-    assert_eq!(server.write(&bytes).unwrap(), bytes.len());
-    drop(server);
+    write_and_drop(server, &bytes);
     world.expect_bytes(CLIENT, &client, &bytes);
     assert_eq!(world.read(CLIENT, &client, &mut [0; 8]).unwrap(), 0);
+}
+
+fn write_and_drop(mut pipe: NamedPipe, bytes: &[u8]) {
+    assert_eq!(pipe.write(bytes).unwrap(), bytes.len());
+}
+
+#[test]
+fn what_was_accepted_is_delivered_after_the_drop() {
+    is_delivered(write_and_drop);
 }
 
 #[test]
@@ -1270,11 +1281,6 @@ fn pipes_come_and_go_on_many_threads_while_one_polls() {
     assert_eq!(world.look().len(), 0);
 }
 
-/// What a thread does that has ended when this returns.
-fn on_a_thread_that_ends<T: Send>(does: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| scope.spawn(does).join().unwrap())
-}
-
 #[test]
 fn a_write_outlives_the_thread_that_began_it() {
     let mut world = World::new();
@@ -1287,15 +1293,7 @@ fn a_write_outlives_the_thread_that_began_it() {
 
 #[test]
 fn a_write_outlives_the_thread_that_began_it_and_dropped_the_pipe() {
-    let mut world = World::new();
-    let (mut server, client) = world.pair();
-    let bytes = some_bytes(1 << 20);
-    on_a_thread_that_ends(|| {
-        assert_eq!(server.write(&bytes).unwrap(), bytes.len());
-        drop(server);
-    });
-    world.expect_bytes(CLIENT, &client, &bytes);
-    assert_eq!(world.read(CLIENT, &client, &mut [0; 8]).unwrap(), 0);
+    is_delivered(|server, bytes| on_a_thread_that_ends(|| write_and_drop(server, bytes)));
 }
 
 #[test]

@@ -9,6 +9,8 @@
 
 #[path = "../common/beat.rs"]
 mod beat;
+#[path = "../common/brief_thread.rs"]
+mod brief_thread;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/channels.rs"]

@@ -9,6 +9,7 @@ use wakeful::net::UdpSocket;
 use wakeful::time::Timer;
 use wakeful::{user, Events, Interest, Token, Waker};
 
+use crate::brief_thread::on_a_thread_that_ends;
 use crate::modes::MODES;
 use crate::poller::{Poller, WAKE};
 use crate::stress::{
@@ -286,8 +287,4 @@ fn p4_what_a_thread_has_begun_outlives_it() {
             }
         }
     });
-}
-
-fn on_a_thread_that_ends(does: impl FnOnce() + Send) {
-    thread::scope(|scope| scope.spawn(does).join().unwrap());
 }
